@@ -1,0 +1,27 @@
+"""Where a datagram came from, and by which of our own addresses it came in.
+
+The lowest module of the gateway: a value, no sockets.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Address(NamedTuple):
+    """A peer as a transport sees it. Hashable; equal only for the same path (both ends)."""
+
+    host: str
+    "IP address as text, never a name; an IPv4 peer is never written as a mapped IPv6 address."
+
+    port: int
+
+    scope: int = 0
+    "IPv6 scope id of a link-local peer."
+
+    local: bytes = b""
+    "Packet information naming our own end on a wildcard socket, opaque above the transport."
+
+    def __str__(self) -> str:
+        """``IP:PORT``, IPv6 in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

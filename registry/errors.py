@@ -1,0 +1,45 @@
+"""What can go wrong with the registry, as one tree.
+
+    RegistryError
+    ├── InvalidValue        a value that no device may have (node ID, secret, timeout)
+    ├── AlreadyExists       a node ID that is taken
+    ├── NotFound            no such device
+    ├── NotAllowed          the device exists, but this cannot be done to it
+    ├── DatabaseUnusable    the file is not ours, newer, locked, read-only or damaged
+    ├── KeyUnusable         the key for sealed secrets is missing, malformed or another one
+    └── StorageUnavailable  the disk is full or fails; nothing was written, later it may work again
+
+Every message is one line for a person: what, where, what to do. None holds a secret.
+"""
+
+
+class RegistryError(Exception):
+    """Root of the tree; its text is meant to be shown."""
+
+
+class InvalidValue(RegistryError):
+    """A value that no device may have."""
+
+
+class AlreadyExists(RegistryError):
+    """The node ID is taken."""
+
+
+class NotFound(RegistryError):
+    """No device has this node ID or device ID."""
+
+
+class NotAllowed(RegistryError):
+    """The device exists, but this cannot be done to it."""
+
+
+class DatabaseUnusable(RegistryError):
+    """The file cannot serve as a registry."""
+
+
+class KeyUnusable(RegistryError):
+    """Sealed secrets cannot be opened with the key at hand."""
+
+
+class StorageUnavailable(RegistryError):
+    """The transaction was rolled back by the disk; trying again later may succeed."""

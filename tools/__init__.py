@@ -1,0 +1,1 @@
+"""What people run: the command, the simulator, the benchmark. Nothing imports this package."""
