@@ -70,7 +70,9 @@ def test_settings_are_read_in_the_composition_root_only(source: Source) -> None:
     if not source.is_in("gateway") or source.name in (*LAYERS[0], *SETTINGS):
         return
     for line, name in imports(source):
-        assert not name.startswith("gateway.config"), f"{source.path}:{line}: app.py hands each package its own value"
+        assert not name.startswith("gateway.config"), (
+            f"{source.path}:{line}: app.py hands each package its own value"
+        )
 
 
 @pytest.mark.parametrize("source", sources(), ids=lambda source: source.name)
@@ -84,7 +86,8 @@ def test_aiocoap_stays_in_its_rooms(source: Source) -> None:
 def test_no_import_cycles_at_run_time() -> None:
     names = {source.name for source in sources()}
     graph = {
-        source.name: {name for _, name in imports(source, at_run_time_only=True) if name in names} - {source.name}
+        source.name: {name for _, name in imports(source, at_run_time_only=True) if name in names}
+        - {source.name}
         for source in sources()
     }
     # `from package import module` names the package as well; a package that imports nothing is no cycle.

@@ -24,7 +24,9 @@ def test_functions_are_short(source: Source) -> None:
     for function in functions(source):
         length = (function.end_lineno or function.lineno) - function.lineno + 1
         is_listed = f"{source.name}:{function.name}" in LONG_FUNCTIONS
-        assert length <= FUNCTION_LINES or is_listed, f"{source.path}:{function.lineno} {function.name}: {length} lines"
+        assert length <= FUNCTION_LINES or is_listed, (
+            f"{source.path}:{function.lineno} {function.name}: {length} lines"
+        )
 
 
 def test_no_exception_outlives_its_reason() -> None:
@@ -51,6 +53,10 @@ def test_unit_tests_mirror_the_source() -> None:
     for test in (ROOT / "tests" / "unit").rglob("test_*.py"):
         folder = test.parent.relative_to(ROOT / "tests" / "unit").as_posix()
         subject = f"{folder}/{test.stem.removeprefix('test_')}"
-        if folder.split("/")[0] != "support" and subject not in modules and f"{subject}/__init__" not in modules:
+        if (
+            folder.split("/")[0] != "support"
+            and subject not in modules
+            and f"{subject}/__init__" not in modules
+        ):
             strays.append(test.relative_to(ROOT).as_posix())
     assert not strays, f"these name no module of the product: {strays}"

@@ -1,0 +1,186 @@
+"""``nodegate bench``: runs the scenarios side by side and prints what they cost."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from registry.administration import Administration, NewDevice
+from registry.model import Security
+from tools.bench import load, scenarios
+from tools.bench.figures import Results, figure, print_results
+from tools.bench.process import ServerProcess
+from tools.bench.scenarios import PlainDevices, SecureDevices
+from tools.bench.secure import Credential
+
+SECURE_PORTS = 128
+"Source ports that the security devices share; a connection id tells them apart."
+
+# Operation → what the project promises, as a multiple of the echo of the same run.
+PROMISED = {
+    "Update over coap": 5.0,
+    "Register over coap": 10.0,
+    "PSK handshake": 20.0,
+    "Register over coaps": None,
+    "Update over coaps": 7.0,
+}
+
+
+def bench(
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="Repetitions; the median is given.")] = 3,
+    count: Annotated[int, typer.Option(min=500, max=8_000, help="Devices of each kind.")] = 4_000,
+    memory_devices: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Secure devices for the memory figure; 0 leaves it out.")
+    ] = 20_000,
+    hostile: Annotated[
+        int, typer.Option(min=1_000, max=1_000_000, help="Datagrams of each hostile kind.")
+    ] = 100_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value.")] = False,
+) -> None:
+    """Measure the CPU that the server's process spends on each operation.
+
+    Everything runs on loopback in one go: the gateway, a drained Python echo and stock aiocoap, so that
+    the ratios hold on any machine. Linux only.
+
+    Examples:
+
+        nodegate bench
+
+        nodegate bench --rounds 5 --json > bench.json
+    """
+    if not sys.platform.startswith("linux"):
+        raise typer.BadParameter("the benchmark reads /proc and runs on Linux only")
+    progress = Console(stderr=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="nodegate-bench-") as folder:
+            results = _run(Path(folder), rounds, count, memory_devices, hostile, progress)
+    except load.Unanswered as error:
+        print(f"nodegate: bench gave no figures: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    if as_json:
+        print(json.dumps(results.as_json()))
+    else:
+        print_results(results, Console())
+
+
+def _run(
+    folder: Path, rounds: int, count: int, memory_devices: int, hostile: int, progress: Console
+) -> Results:
+    plain_ids = [f"bench-plain-{index:06}" for index in range(count)]
+    credentials = [
+        Credential(f"bench-psk-{index:06}", secrets.token_bytes(16)) for index in range(count // 2)
+    ]
+    with ExitStack() as stack:
+        echo_server = stack.enter_context(_echo(folder))
+        stock_server = stack.enter_context(_stock(folder))
+        server = stack.enter_context(_gateway(folder, "main", plain_ids, credentials))
+        sockets = stack.enter_context(load.connected_sockets(SECURE_PORTS, server.ports["coaps"]))
+        plain = PlainDevices(server, plain_ids)
+        stock = PlainDevices(stock_server, plain_ids[:1_000])
+        secure = SecureDevices(server, credentials, sockets)
+
+        times: dict[str, list[float]] = {}
+        for turn in range(rounds + 1):
+            progress.print(f"round {turn} of {rounds}" if turn else "warming up")
+            measured = {
+                "drained Python echo": scenarios.echo(echo_server, 10 * count),
+                "Register over coap": plain.register(),
+                "Update over coap": plain.update(5 * count),
+                "PSK handshake": secure.handshake(),
+                "Register over coaps": secure.register(),
+                "Update over coaps": secure.update(5),
+                "stock aiocoap, Register": stock.register(),
+                "stock aiocoap, Update": stock.update(2_000),
+            }
+            for name, cost in measured.items():
+                times.setdefault(name, []).extend([cost] if turn else [])
+
+        progress.print("burst, hostile datagrams")
+        answered = plain.burst()
+        growth = server.resident_bytes()
+        hostile_us = _hostile(server, secure, hostile)
+        growth = server.resident_bytes() - growth
+
+    memory = None
+    if memory_devices:
+        progress.print(f"memory of {memory_devices:,} secure devices")
+        memory = _memory(folder, memory_devices)
+    echo_us = median(times["drained Python echo"])
+    return Results(
+        figures=tuple(figure(name, costs, echo_us, PROMISED.get(name)) for name, costs in times.items()),
+        speedup={
+            name: median(times[f"stock aiocoap, {name}"]) / median(times[f"{name} over coap"])
+            for name in ("Update", "Register")
+        },
+        memory_bytes_per_device=memory,
+        memory_devices=memory_devices,
+        burst_sent=len(plain_ids),
+        burst_answered=answered,
+        hostile_us=hostile_us,
+        hostile_growth_bytes=growth,
+    )
+
+
+def _hostile(server: ServerProcess, secure: SecureDevices, count: int) -> dict[str, float]:
+    noise = scenarios.random_datagrams(count)
+    each = max(1, count // len(secure.clients))
+    return {
+        "random datagram to the coap port": scenarios.hostile(server, "coap", noise),
+        "random datagram to the coaps port": scenarios.hostile(server, "coaps", noise),
+        "forged record to the coaps port": scenarios.hostile(server, "coaps", secure.forge(each)),
+        "Update of an unknown registration": scenarios.unknown_updates(server, count),
+    }
+
+
+def _memory(folder: Path, devices: int) -> float:
+    """Bytes that one more registered secure device takes: a full gateway against a nearly empty one."""
+    few = 500
+    resident = []
+    for name, number in (("few", few), ("many", devices + few)):
+        credentials = [
+            Credential(f"bench-{name}-{index:06}", secrets.token_bytes(16)) for index in range(number)
+        ]
+        with (
+            _gateway(folder, name, [], credentials) as server,
+            load.connected_sockets(SECURE_PORTS, server.ports["coaps"]) as sockets,
+        ):
+            for start in range(0, number, few):
+                batch = SecureDevices(server, credentials[start : start + few], sockets)
+                batch.handshake()
+                batch.register()
+                batch.update(1)
+            resident.append(server.resident_bytes())
+    return (resident[1] - resident[0]) / devices
+
+
+def _echo(folder: Path) -> ServerProcess:
+    return ServerProcess(["-m", "tools.bench.echo"], 1, folder / "echo.log")
+
+
+def _stock(folder: Path) -> ServerProcess:
+    return ServerProcess(["-m", "tools.bench.stock"], 1, folder / "stock.log")
+
+
+def _gateway(
+    folder: Path, name: str, plain_ids: Sequence[str], credentials: Sequence[Credential]
+) -> ServerProcess:
+    url = f"sqlite:///{folder / name}.db"
+    with Administration.open(url) as administration:
+        administration.import_devices(
+            [
+                *(NewDevice(node_id, Security.NONE) for node_id in plain_ids),
+                *(NewDevice(item.node_id, Security.PSK, item.secret) for item in credentials),
+            ]
+        )
+    arguments = ["-m", "gateway", "--db", url, "--host", "127.0.0.1", "--coap-port", "0", "--coaps-port", "0"]
+    return ServerProcess(arguments, 2, folder / f"{name}.log")

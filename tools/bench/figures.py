@@ -1,0 +1,84 @@
+"""The results of a run: values, their table for people, their JSON for scripts."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One operation: what it cost the server's process."""
+
+    name: str
+    cpu_us: float
+    "Median over the rounds of run time of all threads divided by operations."
+
+    rounds_us: tuple[float, ...]
+    times_echo: float
+    limit_times_echo: float | None = None
+    "What the project promises; None where nothing is promised."
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the promise is kept."""
+        return self.limit_times_echo is None or self.times_echo <= self.limit_times_echo
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All of one run."""
+
+    figures: tuple[Figure, ...]
+    speedup: dict[str, float]
+    "Operation → how many times less than stock aiocoap."
+
+    memory_bytes_per_device: float | None
+    memory_devices: int
+    burst_sent: int
+    burst_answered: int
+    hostile_us: dict[str, float]
+    "Kind of datagram → CPU each."
+
+    hostile_growth_bytes: int
+    "What the hostile datagrams left in the server's memory, all of them together."
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, the host named."""
+        return {"host": f"{platform.machine()}, Python {platform.python_version()}", **asdict(self)}
+
+
+def figure(name: str, rounds_us: list[float], echo_us: float, limit: float | None = None) -> Figure:
+    """The median of the rounds, beside the echo."""
+    cpu_us = median(rounds_us)
+    return Figure(
+        name, round(cpu_us, 2), tuple(round(r, 2) for r in rounds_us), round(cpu_us / echo_us, 2), limit
+    )
+
+
+def print_results(results: Results, console: Console) -> None:
+    """A table and a few lines below it."""
+    table = Table(title="CPU of the server process per operation")
+    for heading in ("operation", "µs", "× echo", "promised", ""):
+        table.add_column(heading, justify="left" if heading in {"operation", ""} else "right")
+    for row in results.figures:
+        promise = f"≤ {row.limit_times_echo:g}" if row.limit_times_echo is not None else ""
+        verdict = "" if row.limit_times_echo is None else "kept" if row.is_within else "[red]missed[/red]"
+        table.add_row(row.name, f"{row.cpu_us:.1f}", f"{row.times_echo:.1f}", promise, verdict)
+    console.print(table)
+    for name, factor in results.speedup.items():
+        console.print(f"{name}: {factor:.1f} times less than stock aiocoap")
+    console.print(f"burst: {results.burst_answered} of {results.burst_sent} Registers answered")
+    if results.memory_bytes_per_device is not None:
+        console.print(
+            f"memory: {results.memory_bytes_per_device:,.0f} bytes per registered secure device "
+            f"(at {results.memory_devices:,} devices)"
+        )
+    for name, cost in results.hostile_us.items():
+        console.print(f"{name}: {cost:.1f} µs each")
+    console.print(f"memory left behind by them: {results.hostile_growth_bytes:,} bytes")

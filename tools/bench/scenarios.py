@@ -1,0 +1,193 @@
+"""What is measured, operation by operation.
+
+A server's CPU time is read before and after a closed loop of requests; the difference is divided by
+the answers. Every answer is checked: a run with a wrong or missing answer gives no figure.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.dtls.client import Client
+from tools.bench import load, requests, secure
+from tools.bench.process import ServerProcess
+from tools.bench.secure import Credential
+
+WINDOW = 64
+"Requests outstanding."
+
+REGISTER_WINDOW = 256
+"The same for Registers, whose answers wait for a commit of the group."
+
+
+def measure(server: ServerProcess, operation: Callable[[], int]) -> float:
+    """Microseconds of *server*'s CPU for each of the operations that *operation* says it did."""
+    before = server.cpu_ns()
+    count = operation()
+    return (server.cpu_ns() - before) / 1000 / count
+
+
+def echo(server: ServerProcess, count: int) -> float:
+    """An Update's bytes, sent back as they came."""
+    datagrams = [requests.update(("rd", "x" * 22), mid) for mid in range(count)]
+    with load.connected_sockets(WINDOW, server.ports["echo"]) as sockets:
+        return measure(server, lambda: len(load.exchange(sockets, datagrams, lambda answer: True)))
+
+
+@dataclass(slots=True)
+class PlainDevices:
+    """Non-security devices of one server and the message ids that they have used."""
+
+    server: ServerProcess
+    node_ids: Sequence[str]
+    locations: list[tuple[str, ...]] = field(default_factory=list)
+    mid: int = 0
+
+    def register(self) -> float:
+        """Each device registers once."""
+        with load.connected_sockets(REGISTER_WINDOW, self.server.ports["coap"]) as sockets:
+            datagrams = [requests.register(node_id, self._next_mid()) for node_id in self.node_ids]
+            answers: list[bytes] = []
+
+            def operation() -> int:
+                answers.extend(load.exchange(sockets, datagrams, requests.is_answer(requests.CREATED)))
+                return len(answers)
+
+            cost = measure(self.server, operation)
+        self.locations = [requests.location_of(answer) for answer in answers]
+        return cost
+
+    def update(self, count: int) -> float:
+        """*count* Updates, the devices in turn."""
+        with load.connected_sockets(WINDOW, self.server.ports["coap"]) as sockets:
+            datagrams = [
+                requests.update(self.locations[index % len(self.locations)], self._next_mid())
+                for index in range(count)
+            ]
+            check = requests.is_answer(requests.CHANGED)
+            return measure(self.server, lambda: len(load.exchange(sockets, datagrams, check)))
+
+    def burst(self) -> int:
+        """All devices register at the same moment; gives how many were answered."""
+        with load.connected_sockets(WINDOW, self.server.ports["coap"]) as sockets:
+            datagrams = [requests.register(node_id, self._next_mid()) for node_id in self.node_ids]
+            return load.burst(sockets, datagrams, requests.is_answer(requests.CREATED))
+
+    def _next_mid(self) -> int:
+        self.mid += 1
+        return self.mid
+
+
+@dataclass(slots=True)
+class SecureDevices:
+    """Security devices of one server with their sessions."""
+
+    server: ServerProcess
+    credentials: Sequence[Credential]
+    sockets: Sequence[socket.socket]
+    clients: list[Client] = field(default_factory=list)
+    locations: list[tuple[str, ...]] = field(default_factory=list)
+    mid: int = 0
+
+    def handshake(self) -> float:
+        """Each device makes a full handshake."""
+
+        def operation() -> int:
+            self.clients = secure.handshake(self.sockets, self.credentials)
+            return len(self.clients)
+
+        return measure(self.server, operation)
+
+    def register(self) -> float:
+        """Each device registers over its session."""
+        messages = [
+            requests.register(credential.node_id, self._next_mid()) for credential in self.credentials
+        ]
+        datagrams = [
+            secure.seal(client, message) for client, message in zip(self.clients, messages, strict=True)
+        ]
+        answers: list[bytes] = []
+
+        def operation() -> int:
+            answers.extend(load.exchange(self.sockets, datagrams, _is_record))
+            return len(answers)
+
+        cost = measure(self.server, operation)
+        opened = [secure.opened(client, answer) for client, answer in zip(self.clients, answers, strict=True)]
+        if not all(map(requests.is_answer(requests.CREATED), opened)):
+            raise load.Unanswered("a Register over coaps was refused")
+        self.locations = [requests.location_of(answer) for answer in opened]
+        return cost
+
+    def update(self, rounds: int) -> float:
+        """*rounds* Updates of each device."""
+        datagrams = [
+            secure.seal(client, requests.update(location, self._next_mid()))
+            for _ in range(rounds)
+            for client, location in zip(self.clients, self.locations, strict=True)
+        ]
+        answers: list[bytes] = []
+
+        def operation() -> int:
+            answers.extend(load.exchange(self.sockets, datagrams, _is_record))
+            return len(answers)
+
+        cost = measure(self.server, operation)
+        last = [
+            secure.opened(client, answer)
+            for client, answer in zip(self.clients, answers[-len(self.clients) :], strict=True)
+        ]
+        if not all(map(requests.is_answer(requests.CHANGED), last)):
+            raise load.Unanswered("an Update over coaps was refused")
+        return cost
+
+    def forge(self, each: int) -> list[bytes]:
+        """*each* Updates a session, sealed rightly, the tag broken afterwards."""
+        forged = []
+        for client, location in zip(self.clients, self.locations, strict=True):
+            for _ in range(each):
+                record = secure.seal(client, requests.update(location, self._next_mid()))
+                forged.append(record[:-1] + bytes((record[-1] ^ 1,)))
+        return forged
+
+    def _next_mid(self) -> int:
+        self.mid += 1
+        return self.mid
+
+
+def random_datagrams(count: int, seed: int = 1) -> list[bytes]:
+    """Noise of the sizes of real datagrams."""
+    source = random.Random(seed)
+    return [source.randbytes(source.randrange(1, 200)) for _ in range(count)]
+
+
+def hostile(server: ServerProcess, scheme: str, datagrams: Sequence[bytes]) -> float:
+    """What datagrams that deserve no answer cost, each."""
+    mids = iter(range(1, 1 << 16))
+    # A client's hello without cookie is the probe on the secure port: it is answered without state.
+    hello = secure.first_hello()
+    with load.connected_sockets(2, server.ports[scheme]) as (sock, prober):
+
+        def operation() -> int:
+            load.unanswered(
+                sock, prober, datagrams, lambda: requests.ping(next(mids)) if scheme == "coap" else hello
+            )
+            return len(datagrams)
+
+        return measure(server, operation)
+
+
+def _is_record(answer: bytes) -> bool:
+    return len(answer) > 13 and answer[0] in {23, 25}
+
+
+def unknown_updates(server: ServerProcess, count: int) -> float:
+    """Updates of registrations that do not exist: each is answered, by 4.04."""
+    not_found = requests.is_answer(requests.NOT_FOUND)
+    with load.connected_sockets(WINDOW, server.ports["coap"]) as sockets:
+        datagrams = [requests.update(("rd", os.urandom(11).hex()), mid) for mid in range(count)]
+        return measure(server, lambda: len(load.exchange(sockets, datagrams, not_found)))
