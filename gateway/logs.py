@@ -1,0 +1,98 @@
+"""Logs: structlog on stderr, for people as text, for machines as an object a line.
+
+Knows how a line looks, and keeps secrets and terminal tricks out of it. Does not know who logs what.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+SECRET_FIELDS = frozenset({"secret", "psk", "key", "sealed_secret", "master_secret", "password", "token"})
+"Fields that are never told, whatever their value."
+
+HIDDEN = "(hidden)"
+
+MULTILINE_FIELDS = frozenset({"exception", "stack"})
+"Tracebacks of our own: their line ends stay."
+
+
+def configure(
+    level: str = "info", style: Literal["text", "json"] = "text", stream: TextIO | None = None
+) -> None:
+    """Send every log line at or above *level* to *stream* (stderr).
+
+    Libraries that use `logging` come out in the same form, from WARNING on.
+    """
+    stream = stream or sys.stderr
+    least = logging.getLevelNamesMapping()[level.upper()]
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.format_exc_info,
+        hide_secrets,
+    ]
+    after: list[Processor] = (
+        [structlog.processors.JSONRenderer()]
+        if style == "json"
+        else [
+            neutralise_controls,
+            structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="at", pad_event_to=0),
+        ]
+    )
+    structlog.configure(
+        processors=[*before, *after],
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=before,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *after],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)
+
+
+def hide_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Replace the value of every field of `SECRET_FIELDS`; other bytes become hex."""
+    return {
+        name: HIDDEN if name in SECRET_FIELDS else _without_secrets(value) for name, value in event.items()
+    }
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, dict):
+        return hide_secrets(None, "", value)
+    if isinstance(value, list | tuple):
+        return [_without_secrets(item) for item in value]
+    return value
+
+
+def neutralise_controls(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Write out control characters: a peer's text must not steer the operator's terminal."""
+    return {
+        name: _visible_lines(value) if name in MULTILINE_FIELDS else visible(value)
+        for name, value in event.items()
+        if isinstance(value, str)
+    } | {name: value for name, value in event.items() if not isinstance(value, str)}
+
+
+def _visible_lines(text: str) -> str:
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def visible(text: str) -> str:
+    r"""*text* with what cannot be seen written as an escape (``\x1b``, ``\n``)."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

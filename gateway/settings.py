@@ -1,0 +1,311 @@
+"""Every setting: its name, default, unit, bounds and meaning.
+
+A tree of frozen values in sections. Does not know where values come from (`gateway.config`) nor
+what they are for: ``app.py`` turns a section into the value that a package asks for.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+SQLITE = "sqlite:///"
+PREFIX = "NODEGATE_"
+NESTING = "__"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a number counts, for the documentation."""
+
+    name: str
+
+
+def _split_at_commas(value: object) -> object:
+    """Let the environment and flags, which have only text, say a list; a file may do so too."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _check_host(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not an IP address (every interface: 0.0.0.0 and ::)") from None
+    return value
+
+
+Seconds = Unit("s")
+Bytes = Unit("bytes")
+Port = Annotated[int, Field(ge=0, le=65535), Unit("port")]
+Host = Annotated[str, BeforeValidator(_check_host)]
+Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_split_at_commas), Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and a key it does not know is an error."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
+    )
+
+
+class ServerSettings(Section):
+    """Where the gateway listens."""
+
+    host: Hosts = ("0.0.0.0", "::")
+    "IP addresses to listen on, separated by commas. The default is every interface, IPv4 and IPv6."
+
+    coap_port: Port = 5683
+    "UDP port for plain CoAP; 0 lets the system choose."
+
+    coaps_port: Port = 5684
+    "UDP port for CoAP over DTLS; 0 lets the system choose."
+
+    receive_buffer_bytes: Annotated[int, Field(ge=4096, le=1 << 30), Bytes] = 4 << 20
+    "Receive buffer asked of the system for each socket. Linux grants at most `net.core.rmem_max`."
+
+
+class DatabaseSettings(Section):
+    """Where the registry lies and what opens its secrets."""
+
+    url: str = f"{SQLITE}nodegate.db"
+    "The registry. Also `NODEGATE_DB` and `--db`."
+
+    key_file: Path | None = None
+    """File with the key for sealed secrets, 64 hex digits. Unset: `DB.key` beside the database, made at
+    first use. Also `NODEGATE_KEY_FILE`."""
+
+    key: SecretStr | None = None
+    "The key itself, 64 hex digits; wins over the file. Taken from `NODEGATE_KEY` only."
+
+
+class RegistrySettings(Section):
+    """How changes reach the disk."""
+
+    group_window_ms: Annotated[int, Field(ge=0, le=1000), Unit("ms")] = 20
+    "How long a change waits for others to be committed with it."
+
+    group_rows: Annotated[int, Field(ge=1, le=100_000), Unit("changes")] = 500
+    "A group this large is committed at once."
+
+    max_uncommitted: Annotated[int, Field(ge=1, le=1_000_000), Unit("changes")] = 20_000
+    "Changes that may wait for the disk; beyond them a Register is answered 5.03."
+
+    snapshot_s: Annotated[float, Field(ge=1, le=3600), Seconds] = 30.0
+    "How often the lease times of plain Updates are written."
+
+    poll_ms: Annotated[int, Field(ge=10, le=10_000), Unit("ms")] = 250
+    "How often the gateway looks for changes made by the command line."
+
+
+class RegistrationSettings(Section):
+    """What a Register must be to be accepted."""
+
+    min_lifetime_s: Annotated[int, Field(ge=1, le=315_360_000), Seconds] = 1
+    "Shortest lifetime (`lt`) accepted; a shorter one is answered 4.00."
+
+    max_lifetime_s: Annotated[int, Field(ge=1, le=4_294_967_295), Seconds] = 315_360_000
+    "Longest lifetime accepted; a longer one is answered 4.00."
+
+    allow_unlimited: bool = False
+    "Accept a lifetime of 0, which never ends."
+
+    lifetime_grace_s: Annotated[float, Field(ge=0, le=86_400), Seconds] = 0.0
+    "Added to every lifetime before the registration is purged."
+
+    nosec_binding: Literal["ip-port", "ip", "location"] = "ip"
+    "What must be as it was at the Register, for an Update over plain CoAP. The location always is."
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.min_lifetime_s > self.max_lifetime_s:
+            raise ValueError("min_lifetime_s is above max_lifetime_s: no lifetime would be accepted")
+        return self
+
+
+class DtlsSettings(Section):
+    """DTLS 1.2 towards the devices."""
+
+    node: Annotated[int, Field(ge=0, le=255)] = 0
+    "First byte of every connection id, by which several gateways behind one address can be told apart."
+
+    cid_length: Annotated[int, Field(ge=4, le=32), Bytes] = 8
+    "Length of the connection ids that the gateway gives."
+
+    mtu_bytes: Annotated[int, Field(ge=256, le=16_384), Bytes] = 1200
+    "Largest datagram sent in a handshake."
+
+    retransmit_initial_s: Annotated[float, Field(ge=0.05, le=60), Seconds] = 1.0
+    "Wait before the first retransmission of a flight."
+
+    retransmit_factor: Annotated[float, Field(ge=1, le=10)] = 2.0
+    "Each further wait is this many times the one before."
+
+    retransmit_max_s: Annotated[float, Field(ge=0.05, le=600), Seconds] = 60.0
+    "No wait is longer than this."
+
+    retransmit_count: Annotated[int, Field(ge=0, le=100), Unit("times")] = 6
+    "Retransmissions of a flight before the handshake is given up."
+
+    handshake_timeout_s: Annotated[float, Field(ge=1, le=3600), Seconds] = 60.0
+    "A handshake without an accepted message for this long is given up."
+
+    handshakes_per_minute: Annotated[int, Field(ge=0, le=100_000_000), Unit("per minute")] = 6000
+    "Handshakes that one address may begin, counted after the cookie came back; 0 = no limit."
+
+    max_handshakes: Annotated[int, Field(ge=1, le=10_000_000), Unit("handshakes")] = 10_000
+    "Handshakes under way at once."
+
+    max_sessions: Annotated[int, Field(ge=1, le=100_000_000), Unit("sessions")] = 1_000_000
+    "Sessions kept. When all are taken the one idle longest gives way, if it was idle for `stale_s`."
+
+    stale_s: Annotated[float, Field(ge=0, le=31_536_000), Seconds] = 1800.0
+    "A session idle for less never gives way to a new one."
+
+    max_bad_records: Annotated[int, Field(ge=1, le=8_388_608), Unit("records")] = 8192
+    "Forged records after which a session is ended."
+
+    cookie_secret_lifetime_s: Annotated[float, Field(ge=5, le=3600), Seconds] = 60.0
+    "How long the key lives that cookies are made with; the one before stays valid."
+
+
+class CoapSettings(Section):
+    """The CoAP message layer."""
+
+    ack_timeout_s: Annotated[float, Field(ge=0.1, le=600), Seconds] = 2.0
+    "Wait before the first retransmission of a confirmable message (RFC 7252 ACK_TIMEOUT)."
+
+    max_retransmit: Annotated[int, Field(ge=0, le=20), Unit("times")] = 4
+    "Retransmissions of a confirmable message (RFC 7252 MAX_RETRANSMIT)."
+
+    exchange_lifetime_s: Annotated[float, Field(ge=1, le=3600), Seconds] = 247.0
+    """How long a message id is remembered, so that a duplicate is not taken for a new request (RFC 7252
+    EXCHANGE_LIFETIME)."""
+
+    max_exchanges: Annotated[int, Field(ge=100, le=10_000_000), Unit("messages")] = 200_000
+    "Message ids of peers without DTLS that are remembered; beyond it the oldest is forgotten."
+
+    max_payload_bytes: Annotated[int, Field(ge=1024, le=1 << 20), Bytes] = 65_536
+    "Largest request body, block-wise ones included; a larger one is answered 4.13."
+
+    max_transfers: Annotated[int, Field(ge=1, le=1_000_000), Unit("transfers")] = 1000
+    "Block-wise request bodies under way at once."
+
+
+class EventSettings(Section):
+    """What happened, for those who read it later."""
+
+    keep_s: Annotated[int, Field(ge=60, le=3_153_600_000), Seconds] = 604_800
+    "How long an event is kept."
+
+
+class LogSettings(Section):
+    """What is told on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    "Least severity that is told. Also `--log-level`."
+
+    format: Literal["text", "json"] = "text"
+    "`text` for people, `json` for machines: an object a line. Also `--log-format`."
+
+
+class GatewayConfig(BaseSettings):
+    """All settings. `GatewayConfig()` is the defaults alone; `gateway.config.load` reads the sources."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter=NESTING,
+        env_nested_max_split=1,
+        env_ignore_empty=True,
+    )
+
+    server: ServerSettings = ServerSettings()
+    db: DatabaseSettings = DatabaseSettings()
+    registry: RegistrySettings = RegistrySettings()
+    registration: RegistrationSettings = RegistrationSettings()
+    dtls: DtlsSettings = DtlsSettings()
+    coap: CoapSettings = CoapSettings()
+    events: EventSettings = EventSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from the caller alone: `load` reads the sources itself, to say whose a fault is."""
+        return (init_settings,)
+
+
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in GatewayConfig.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
+def setting_names() -> list[str]:
+    """Every ``section.key``, in the order of the tree."""
+    return [f"{section}.{key}" for section, model in SECTIONS.items() for key in model.model_fields]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A setting as ``docs/configuration.md`` tells it; all text."""
+
+    name: str
+    default: str
+    unit: str
+    bounds: str
+    meaning: str
+
+
+def describe() -> Iterator[Described]:
+    """Every setting, in the order of the tree."""
+    for section, model in SECTIONS.items():
+        for key, field in model.model_fields.items():
+            yield Described(
+                f"{section}.{key}",
+                _show(field.default),
+                find_unit(field),
+                _show_bounds(field),
+                " ".join((field.description or "").split()),
+            )
+
+
+def find_unit(field: FieldInfo) -> str:
+    return next((item.name for item in field.metadata if isinstance(item, Unit)), "")
+
+
+def _show(value: object) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _show_bounds(field: FieldInfo) -> str:
+    if getattr(field.annotation, "__origin__", None) is Literal:
+        return ", ".join(field.annotation.__args__)  # type: ignore[union-attr]
+    low = next((item.ge for item in field.metadata if hasattr(item, "ge")), None)
+    high = next((item.le for item in field.metadata if hasattr(item, "le")), None)
+    return "" if low is None or high is None else f"{low} … {high}"
