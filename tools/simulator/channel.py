@@ -1,0 +1,165 @@
+"""The way from a device to its server: plain datagrams, or one DTLS session at a time.
+
+Both kinds have the same five verbs, so the device does not know which it has. No sockets, no addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.dtls.client import (
+    Client,
+    ClientClosed,
+    ClientConfig,
+    ClientData,
+    ClientEstablished,
+    ClientEvent,
+    ClientFailed,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelUp:
+    """Messages can be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelData:
+    """A message from the server."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDown:
+    """No messages go through until the channel is opened again."""
+
+    reason: str
+
+
+ChannelEvent = ChannelUp | ChannelData | ChannelDown
+
+
+class Channel(Protocol):
+    """What a device sends its CoAP messages through."""
+
+    @property
+    def is_up(self) -> bool: ...
+
+    def open(self, now: float) -> Sequence[ChannelEvent]: ...
+
+    def receive_datagram(self, datagram: bytes, now: float) -> Sequence[ChannelEvent]: ...
+
+    def send(self, message: bytes, now: float) -> None: ...
+
+    def drop(self) -> None:
+        """Forget the channel without a word, as a device that lost power does."""
+
+    def close(self, now: float) -> None:
+        """End the channel in due form."""
+
+    def handle_timer(self, now: float) -> Sequence[ChannelEvent]: ...
+
+    def get_timer(self) -> float | None: ...
+
+    def datagrams_to_send(self) -> Sequence[bytes]: ...
+
+
+class PlainChannel:
+    """Every message is a datagram."""
+
+    def __init__(self) -> None:
+        self._outgoing: list[bytes] = []
+        self.is_up = False
+
+    def open(self, now: float) -> Sequence[ChannelEvent]:
+        self.is_up = True
+        return (ChannelUp(),)
+
+    def receive_datagram(self, datagram: bytes, now: float) -> Sequence[ChannelEvent]:
+        return (ChannelData(datagram),)
+
+    def send(self, message: bytes, now: float) -> None:
+        self._outgoing.append(message)
+
+    def drop(self) -> None:
+        self.is_up = False
+
+    def close(self, now: float) -> None:
+        self.is_up = False
+
+    def handle_timer(self, now: float) -> Sequence[ChannelEvent]:
+        return ()
+
+    def get_timer(self) -> float | None:
+        return None
+
+    def datagrams_to_send(self) -> Sequence[bytes]:
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+
+class SecureChannel:
+    """One DTLS session; a new client connection each time the channel is opened."""
+
+    def __init__(self, config: ClientConfig, entropy: Callable[[int], bytes]) -> None:
+        self._config = config
+        self._entropy = entropy
+        self._client: Client | None = None
+        self._leftover: list[bytes] = []
+
+    @property
+    def is_up(self) -> bool:
+        return self._client is not None and self._client.is_established
+
+    def open(self, now: float) -> Sequence[ChannelEvent]:
+        self._client = Client(self._config, self._entropy)
+        self._client.start(now)
+        return ()
+
+    def receive_datagram(self, datagram: bytes, now: float) -> Sequence[ChannelEvent]:
+        if self._client is None:
+            return ()
+        return self._translate(self._client.receive_datagram(datagram, now))
+
+    def send(self, message: bytes, now: float) -> None:
+        if self._client is not None:
+            self._client.send(message, now)
+
+    def drop(self) -> None:
+        self._client = None
+
+    def close(self, now: float) -> None:
+        if self._client is not None:
+            self._client.close(now)
+            self._leftover.extend(self._client.datagrams_to_send())
+            self._client = None
+
+    def handle_timer(self, now: float) -> Sequence[ChannelEvent]:
+        return () if self._client is None else self._translate(self._client.handle_timer(now))
+
+    def get_timer(self) -> float | None:
+        return None if self._client is None else self._client.get_timer()
+
+    def datagrams_to_send(self) -> Sequence[bytes]:
+        outgoing, self._leftover = self._leftover, []
+        if self._client is not None:
+            outgoing.extend(self._client.datagrams_to_send())
+        return outgoing
+
+    def _translate(self, events: Sequence[ClientEvent]) -> Sequence[ChannelEvent]:
+        return [self._translate_one(event) for event in events]
+
+    @staticmethod
+    def _translate_one(event: ClientEvent) -> ChannelEvent:
+        match event:
+            case ClientEstablished():
+                return ChannelUp()
+            case ClientData(data=data):
+                return ChannelData(data)
+            case ClientFailed(reason=reason):
+                return ChannelDown(str(reason))
+            case ClientClosed():
+                return ChannelDown("closed by the server")

@@ -1,0 +1,97 @@
+"""Many timers behind one: a heap that a fleet shares, and what schedules it.
+
+Entries cannot be taken out; whoever no longer wants one ignores it when it comes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Scheduler(Protocol):
+    """Where later calls are asked for. An asyncio loop is one, a `TimerHeap` another."""
+
+    def time(self) -> float: ...
+
+    def call_at(self, when: float, callback: Callable[..., object], /, *args: object) -> object: ...
+
+
+class TimerHeap:
+    """A scheduler that asks the one below it for a single call at a time.
+
+    Calls that are due at the same instant are made in the order they were asked for.
+    """
+
+    def __init__(self, below: Scheduler) -> None:
+        self._below = below
+        self._heap: list[tuple[float, int, Callable[..., object], tuple[object, ...]]] = []
+        self._count = 0
+        self._armed_at: float | None = None
+
+    def time(self) -> float:
+        """The time of the scheduler below."""
+        return self._below.time()
+
+    def call_at(self, when: float, callback: Callable[..., object], /, *args: object) -> None:
+        """Call *callback* when *when* has come."""
+        self._count += 1
+        heapq.heappush(self._heap, (when, self._count, callback, args))
+        self._arm()
+
+    def clear(self) -> None:
+        """Forget every call."""
+        self._heap.clear()
+
+    def _arm(self) -> None:
+        if self._heap and (self._armed_at is None or self._heap[0][0] < self._armed_at):
+            self._armed_at = self._heap[0][0]
+            self._below.call_at(self._armed_at, self._run, self._armed_at)
+
+    def _run(self, armed_at: float) -> None:
+        if armed_at != self._armed_at:
+            return
+        now = self.time()
+        while self._heap and self._heap[0][0] <= now:
+            _, _, callback, args = heapq.heappop(self._heap)
+            callback(*args)
+        self._armed_at = None
+        self._arm()
+
+
+class VirtualScheduler:
+    """Time that only moves when told to; for devices and networks without an event loop."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self._now = now
+        self._heap: list[tuple[float, int, Callable[..., object], tuple[object, ...]]] = []
+        self._count = 0
+
+    def time(self) -> float:
+        """Seconds, as set by `advance`."""
+        return self._now
+
+    def call_at(self, when: float, callback: Callable[..., object], /, *args: object) -> None:
+        """Call *callback* when *when* has come."""
+        self._count += 1
+        heapq.heappush(self._heap, (when, self._count, callback, args))
+
+    def advance(self, seconds: float) -> None:
+        """Let *seconds* pass, making every call that falls due at its own instant."""
+        end = self._now + seconds
+        while self._heap and self._heap[0][0] <= end:
+            when, _, callback, args = heapq.heappop(self._heap)
+            self._now = max(self._now, when)
+            callback(*args)
+        self._now = end
+
+    def advance_until(self, is_done: Callable[[], bool], limit_s: float) -> bool:
+        """Let time pass until *is_done*, call by call; False when *limit_s* went by first."""
+        end = self._now + limit_s
+        while not is_done():
+            if not self._heap or self._heap[0][0] > end:
+                self._now = end
+                return is_done()
+            self.advance(max(0.0, self._heap[0][0] - self._now))
+        return True
