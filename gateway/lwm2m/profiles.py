@@ -41,11 +41,10 @@ class KnownProfiles:
     def __len__(self) -> int:
         return len(self._lists)
 
-    def remember(self, device_id: str, profile_id: str, objects: ObjectList) -> None:
-        """*device_id* sent *objects* together with *profile_id*."""
+    def learn(self, device_id: str, profile_id: str, objects: ObjectList) -> None:
+        """*device_id* sent *objects* together with *profile_id*; what is known already stays."""
         key = (device_id, profile_id)
-        self._lists.pop(key, None)
-        self._lists[key] = objects
+        self._lists.setdefault(key, objects)
         if len(self._lists) > self._capacity:
             del self._lists[next(iter(self._lists))]
 

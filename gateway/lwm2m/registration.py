@@ -221,6 +221,25 @@ def decide_register(
     return Accepted(device, peer, parameters, binding, lifetime_s, objects)
 
 
+def find_objection(
+    peer: Peer, registration: Registration | None, device: Device | None, policy: Policy
+) -> Refused | None:
+    """Why *peer* may not touch *registration*, or None if it may: the right identity, or over plain CoAP
+    the source that the policy asks for (the location itself was right, or there is no registration).
+    """
+    if registration is None or device is None or device.number != registration.device or device.is_frozen:
+        return Refused(RefusalReason.UNKNOWN_REGISTRATION)
+    if registration.identity is not None or peer.identity is not None:
+        if peer.identity == registration.identity:
+            return None
+        return Refused(RefusalReason.FOREIGN_PEER, "another identity")
+    if policy.nosec_binding is NosecBinding.LOCATION or registration.address == str(peer.address):
+        return None
+    if policy.nosec_binding is NosecBinding.IP and _is_same_host(registration.address, peer.address):
+        return None
+    return Refused(RefusalReason.FOREIGN_PEER, f"registered from {registration.address}")
+
+
 def decide_update(
     request: UpdateRequest,
     peer: Peer,
@@ -234,7 +253,7 @@ def decide_update(
     It changes only what it carries, and nothing at all if any part of it is refused. An object list is
     complete, not an addition.
     """
-    refusal = _refuse_foreigner(peer, registration, device, policy)
+    refusal = find_objection(peer, registration, device, policy)
     if refusal is not None:
         return refusal
     if request is EMPTY_UPDATE:
@@ -260,7 +279,7 @@ def decide_deregister(
     peer: Peer, registration: Registration | None, device: Device | None, policy: Policy
 ) -> Removed | Refused:
     """Whether *peer* may end *registration*."""
-    return _refuse_foreigner(peer, registration, device, policy) or Removed.REMOVED
+    return find_objection(peer, registration, device, policy) or Removed.REMOVED
 
 
 def _check_format(content_format: int | None, payload: bytes) -> None:
@@ -284,22 +303,6 @@ def _refuse_stranger(request: RegisterRequest, peer: Peer, device: Device | None
         came = "plain CoAP" if identity is None else "DTLS"
         return Refused(RefusalReason.WRONG_SECURITY, f"security {device.security} over {came}")
     return None
-
-
-def _refuse_foreigner(
-    peer: Peer, registration: Registration | None, device: Device | None, policy: Policy
-) -> Refused | None:
-    if registration is None or device is None or device.number != registration.device or device.is_frozen:
-        return Refused(RefusalReason.UNKNOWN_REGISTRATION)
-    if registration.identity is not None or peer.identity is not None:
-        if peer.identity == registration.identity:
-            return None
-        return Refused(RefusalReason.FOREIGN_PEER, "another identity")
-    if policy.nosec_binding is NosecBinding.LOCATION or registration.address == str(peer.address):
-        return None
-    if policy.nosec_binding is NosecBinding.IP and _is_same_host(registration.address, peer.address):
-        return None
-    return Refused(RefusalReason.FOREIGN_PEER, f"registered from {registration.address}")
 
 
 def _is_same_host(registered: str, address: Address) -> bool:

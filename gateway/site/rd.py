@@ -1,0 +1,196 @@
+"""The registration interface: ``POST /rd``, ``POST`` and ``DELETE /rd/<location>``
+(OMA Transport TS 1.2 §6.4.2).
+
+Takes a whole request (blocks assembled, duplicates removed) and answers at once or, where something has
+to be on disk first, after the commit. Knows neither sockets nor tables.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from aiocoap.message import Message
+from aiocoap.numbers.codes import Code
+
+from gateway.lwm2m.errors import DecodeError
+from gateway.lwm2m.parameters import find_claimed_node_id
+from gateway.lwm2m.profiles import KnownProfiles
+from gateway.lwm2m.registration import (
+    Accepted,
+    Changed,
+    Peer,
+    Policy,
+    Refused,
+    Renewed,
+    decide_deregister,
+    decide_register,
+    decide_update,
+    decode_register,
+    decode_update,
+    find_node_id,
+    find_objection,
+)
+from gateway.messaging.exchange import Pending
+from gateway.site.respond import Fault, error_response, response
+from registry.clock import Clock
+from registry.model import Device, ObjectList, Registration
+from registry.store import CommitOutcome, Registry
+
+ROOT = "rd"
+
+
+def draw_location() -> str:
+    """128 random bits in 22 URL-safe characters: the handle that a plain-CoAP registration is held by."""
+    return secrets.token_urlsafe(16)
+
+
+class RegistrationDirectory:
+    """Everything below ``/rd``."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        policy: Policy,
+        clock: Clock,
+        create_location: Callable[[], str] = draw_location,
+    ) -> None:
+        self._registry = registry
+        self._policy = policy
+        self._clock = clock
+        self._create_location = create_location
+        self._profiles = KnownProfiles()
+
+    def handle(self, request: Message) -> Message | Pending | None:
+        """Answer *request*, or None if its path is not ours.
+
+        ``request.remote`` tells the peer by its ``identity`` and ``address``. Never raises on what a
+        peer sent. A `Pending` is completed from the registry's callback, maybe before this returns.
+        """
+        path = request.opt.uri_path
+        if not path or path[0] != ROOT:
+            return None
+        remote: Any = request.remote
+        peer = Peer(remote.identity, remote.address)
+        code = request.code
+        if len(path) == 2:
+            if code == Code.POST:
+                return self._update(request, peer, path[1])
+            if code == Code.DELETE:
+                return self._deregister(peer, path[1])
+            return error_response(Fault.WRONG_METHOD)
+        if len(path) > 2:
+            return error_response(Fault.NO_RESOURCE)
+        if code == Code.POST:
+            return self._register(request, peer)
+        return error_response(Fault.WRONG_METHOD)
+
+    def _register(self, message: Message, peer: Peer) -> Message | Pending:
+        registry = self._registry
+        if registry.is_overloaded:
+            return error_response(Fault.OVERLOADED)
+        options = message.opt
+        queries = options.uri_query
+        try:
+            request = decode_register(queries, options.content_format, message.payload)
+        except DecodeError as error:
+            claimed = find_claimed_node_id(queries)
+            return self._refuse(claimed, peer, Refused(error.reason, str(error)))
+        node_id = find_node_id(request, peer)
+        device = None if node_id is None else registry.find_device(node_id)
+        profile_id = request.parameters.profile_id
+        known = self._find_known_objects(device, profile_id)
+        decision = decide_register(request, peer, device, self._policy, known)
+        if isinstance(decision, Refused):
+            return self._refuse(node_id, peer, decision)
+        return self._store(decision)
+
+    def _store(self, accepted: Accepted) -> Pending:
+        location = self._create_location()
+        registration = accepted.create_registration(location, self._clock.wall_ms())
+        self._learn_profile(registration)
+        pending = Pending()
+        created = response(Code.CREATED, location_path=(ROOT, location))
+        self._registry.register(registration, _complete_after_commit(pending, created))
+        return pending
+
+    def _update(self, message: Message, peer: Peer, location: str) -> Message | Pending:
+        registry = self._registry
+        registration, device = self._find(location)
+        options = message.opt
+        try:
+            request = decode_update(options.uri_query, options.content_format, message.payload)
+        except DecodeError as error:
+            objection = find_objection(peer, registration, device, self._policy)
+            refused = objection or Refused(error.reason, str(error))
+            return self._refuse_update(registration, peer, refused)
+        known = self._find_known_objects(device, request.parameters.profile_id)
+        decision = decide_update(request, peer, registration, device, self._policy, known)
+        if decision is Renewed.RENEWED:
+            assert registration is not None
+            registry.renew(registration, str(peer.address))
+            return response(Code.CHANGED)
+        if isinstance(decision, Changed):
+            if registry.is_overloaded:
+                return error_response(Fault.OVERLOADED)
+            if request.parameters.profile_id is not None:
+                self._learn_profile(decision.registration)
+            pending = Pending()
+            done = _complete_after_commit(pending, response(Code.CHANGED))
+            registry.change(decision.registration, done)
+            return pending
+        return self._refuse_update(registration, peer, decision)
+
+    def _deregister(self, peer: Peer, location: str) -> Message | Pending:
+        registration, device = self._find(location)
+        decision = decide_deregister(peer, registration, device, self._policy)
+        if isinstance(decision, Refused):
+            return self._refuse_update(registration, peer, decision)
+        if self._registry.is_overloaded:
+            return error_response(Fault.OVERLOADED)
+        assert registration is not None
+        pending = Pending()
+        done = _complete_after_commit(pending, response(Code.DELETED))
+        self._registry.deregister(registration, done)
+        return pending
+
+    def _find(self, location: str) -> tuple[Registration | None, Device | None]:
+        registration = self._registry.find_registration(location)
+        if registration is None:
+            return None, None
+        return registration, self._registry.find_device(registration.node_id)
+
+    def _find_known_objects(self, device: Device | None, profile_id: str | None) -> ObjectList | None:
+        """What *profile_id* stands for, learnt in this run or kept with the device's registration."""
+        if profile_id is None or device is None:
+            return None
+        known = self._profiles.find(device.device_id, profile_id)
+        if known is None:
+            registration = self._registry.find_registration_of(device.number)
+            if registration is not None and registration.profile_id == profile_id:
+                return registration.objects
+        return known
+
+    def _learn_profile(self, registration: Registration) -> None:
+        if registration.profile_id is not None:
+            self._profiles.learn(registration.device_id, registration.profile_id, registration.objects)
+
+    def _refuse(self, claimed: str | None, peer: Peer, refused: Refused) -> Message:
+        # What the session proved goes before what the request claims.
+        node_id = peer.identity or claimed or ""
+        self._registry.refuse(node_id, str(peer.address), refused.text)
+        return error_response(refused.reason)
+
+    def _refuse_update(self, registration: Registration | None, peer: Peer, refused: Refused) -> Message:
+        # An unknown location is how a device learns that it has to register anew: nothing to report.
+        if registration is not None:
+            self._registry.refuse(registration.node_id, str(peer.address), refused.text)
+        return error_response(refused.reason)
+
+
+def _complete_after_commit(pending: Pending, answer: Message) -> Callable[[CommitOutcome], None]:
+    def complete(outcome: CommitOutcome) -> None:
+        pending.complete(answer if outcome.is_committed else error_response(Fault.STORAGE))
+
+    return complete
