@@ -109,17 +109,23 @@ def load(file: Path | None = None, overrides: Iterable[Override] = ()) -> Gatewa
     return config
 
 
-def parse_override(text: str) -> Override:
-    """Read the ``SECTION.KEY=VALUE`` of ``--set``.
+def parse_overrides(texts: Iterable[str]) -> list[Override]:
+    """Read each ``SECTION.KEY=VALUE`` of ``--set``.
 
     Raises:
-        ConfigError: it is not of that form.
+        ConfigError: some are not of that form.
     """
-    name, equals, value = text.partition("=")
-    section, dot, key = name.strip().partition(".")
-    if not (equals and dot and section and key):
-        raise ConfigError([f"--set {text}: write it as SECTION.KEY=VALUE, for example log.level=debug"])
-    return Override(f"{section}.{key}", value.strip(), "--set")
+    overrides, faults = [], []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        section, _, key = name.strip().partition(".")
+        if equals and section and key:
+            overrides.append(Override(f"{section}.{key}", value.strip(), "--set"))
+        else:
+            faults.append(f"--set {text}: write SECTION.KEY=VALUE, for example log.level=debug")
+    if faults:
+        raise ConfigError(faults)
+    return overrides
 
 
 def _merge(layers: Iterable[_Layer], faults: list[str]) -> dict[str, Any]:

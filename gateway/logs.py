@@ -12,6 +12,8 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from gateway.visible import visible
+
 SECRET_FIELDS = frozenset({"secret", "psk", "key", "sealed_secret", "master_secret", "password", "token"})
 "Fields that are never told, whatever their value."
 
@@ -89,10 +91,3 @@ def neutralise_controls(logger: WrappedLogger, method: str, event: EventDict) ->
 
 def _visible_lines(text: str) -> str:
     return "\n".join(visible(line) for line in text.split("\n"))
-
-
-def visible(text: str) -> str:
-    r"""*text* with what cannot be seen written as an escape (``\x1b``, ``\n``)."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -92,19 +92,19 @@ class DatabaseSettings(Section):
 class RegistrySettings(Section):
     """How changes reach the disk."""
 
-    group_window_ms: Annotated[int, Field(ge=0, le=1000), Unit("ms")] = 20
+    group_window_s: Annotated[float, Field(ge=0, le=1), Seconds] = 0.02
     "How long a change waits for others to be committed with it."
 
     group_rows: Annotated[int, Field(ge=1, le=100_000), Unit("changes")] = 500
     "A group this large is committed at once."
 
-    max_uncommitted: Annotated[int, Field(ge=1, le=1_000_000), Unit("changes")] = 20_000
+    max_pending: Annotated[int, Field(ge=1, le=1_000_000), Unit("changes")] = 10_000
     "Changes that may wait for the disk; beyond them a Register is answered 5.03."
 
     snapshot_s: Annotated[float, Field(ge=1, le=3600), Seconds] = 30.0
-    "How often the lease times of plain Updates are written."
+    "How often the lease times that plain Updates renewed are written."
 
-    poll_ms: Annotated[int, Field(ge=10, le=10_000), Unit("ms")] = 250
+    poll_s: Annotated[float, Field(ge=0.01, le=10), Seconds] = 0.25
     "How often the gateway looks for changes made by the command line."
 
 
@@ -120,7 +120,7 @@ class RegistrationSettings(Section):
     allow_unlimited: bool = False
     "Accept a lifetime of 0, which never ends."
 
-    lifetime_grace_s: Annotated[float, Field(ge=0, le=86_400), Seconds] = 0.0
+    lifetime_grace_s: Annotated[int, Field(ge=0, le=86_400), Seconds] = 0
     "Added to every lifetime before the registration is purged."
 
     nosec_binding: Literal["ip-port", "ip", "location"] = "ip"
@@ -139,73 +139,117 @@ class DtlsSettings(Section):
     node: Annotated[int, Field(ge=0, le=255)] = 0
     "First byte of every connection id, by which several gateways behind one address can be told apart."
 
-    cid_length: Annotated[int, Field(ge=4, le=32), Bytes] = 8
-    "Length of the connection ids that the gateway gives."
+    cid_length: Annotated[int, Field(ge=0, le=32), Bytes] = 8
+    "Length of the connection ids that the gateway gives; 0 = none are given."
 
     mtu_bytes: Annotated[int, Field(ge=256, le=16_384), Bytes] = 1200
-    "Largest datagram sent in a handshake."
+    "Largest datagram of a handshake; smaller ones are tried when it gets no answer."
 
-    retransmit_initial_s: Annotated[float, Field(ge=0.05, le=60), Seconds] = 1.0
+    retransmit_initial_s: Annotated[float, Field(ge=0.01, le=60), Seconds] = 1.0
     "Wait before the first retransmission of a flight."
 
     retransmit_factor: Annotated[float, Field(ge=1, le=10)] = 2.0
     "Each further wait is this many times the one before."
 
-    retransmit_max_s: Annotated[float, Field(ge=0.05, le=600), Seconds] = 60.0
+    retransmit_max_s: Annotated[float, Field(ge=0.01, le=600), Seconds] = 60.0
     "No wait is longer than this."
 
-    retransmit_count: Annotated[int, Field(ge=0, le=100), Unit("times")] = 6
+    retransmit_count: Annotated[int, Field(ge=0, le=100), Unit("times")] = 5
     "Retransmissions of a flight before the handshake is given up."
 
-    handshake_timeout_s: Annotated[float, Field(ge=1, le=3600), Seconds] = 60.0
+    handshake_timeout_s: Annotated[float, Field(ge=0.1, le=3600), Seconds] = 60.0
     "A handshake without an accepted message for this long is given up."
+
+    max_handshakes: Annotated[int, Field(ge=1, le=10_000_000), Unit("handshakes")] = 10_000
+    "Handshakes under way at once, counted after the cookie came back; beyond it the oldest goes."
 
     handshakes_per_minute: Annotated[int, Field(ge=0, le=100_000_000), Unit("per minute")] = 6000
     "Handshakes that one address may begin, counted after the cookie came back; 0 = no limit."
 
-    max_handshakes: Annotated[int, Field(ge=1, le=10_000_000), Unit("handshakes")] = 10_000
-    "Handshakes under way at once."
+    handshake_buffer_bytes: Annotated[int, Field(ge=1024, le=1 << 20), Bytes] = 4096
+    "Kept for one handshake: fragments, and records that came before their key."
 
     max_sessions: Annotated[int, Field(ge=1, le=100_000_000), Unit("sessions")] = 1_000_000
-    "Sessions kept. When all are taken the one idle longest gives way, if it was idle for `stale_s`."
+    "Sessions kept; beyond it the one idle longest gives way, if it was idle for `dtls.stale_s`."
 
     stale_s: Annotated[float, Field(ge=0, le=31_536_000), Seconds] = 1800.0
-    "A session idle for less never gives way to a new one."
+    "A session idle for less never gives way: newcomers are refused instead."
 
-    max_bad_records: Annotated[int, Field(ge=1, le=8_388_608), Unit("records")] = 8192
-    "Forged records after which a session is ended."
+    last_flight_s: Annotated[float, Field(ge=1, le=3600), Seconds] = 120.0
+    "How long the last flight is kept for a client that did not get it."
 
-    cookie_secret_lifetime_s: Annotated[float, Field(ge=5, le=3600), Seconds] = 60.0
-    "How long the key lives that cookies are made with; the one before stays valid."
+    max_bad_records: Annotated[int, Field(ge=1, le=1_000_000), Unit("records")] = 32
+    "Forged records in a row before a session is deaf for `dtls.bad_record_mute_s`."
+
+    bad_record_mute_s: Annotated[float, Field(ge=0, le=3600), Seconds] = 4.0
+    "How long a session is deaf after that."
+
+    max_forgeries: Annotated[int, Field(ge=1, le=1 << 36), Unit("records")] = 1 << 20
+    "Forged records over a session's life before it is ended."
+
+    cookie_secret_lifetime_s: Annotated[float, Field(ge=1, le=3600), Seconds] = 60.0
+    "A cookie is good for this long at least, and twice as long at most."
+
+    hello_fragments_bytes: Annotated[int, Field(ge=4096, le=1 << 30), Bytes] = 65_536
+    "One buffer for the fragments of everybody's ClientHello; beyond it the oldest goes."
+
+    hello_fragments_s: Annotated[float, Field(ge=0.1, le=600), Seconds] = 5.0
+    "How long such a fragment is kept."
 
 
 class CoapSettings(Section):
-    """The CoAP message layer."""
+    """The CoAP message layer; upper-case names are those of RFC 7252 §4.8."""
 
     ack_timeout_s: Annotated[float, Field(ge=0.1, le=600), Seconds] = 2.0
-    "Wait before the first retransmission of a confirmable message (RFC 7252 ACK_TIMEOUT)."
+    "Wait before the first retransmission of a confirmable message (ACK_TIMEOUT)."
+
+    ack_random_factor: Annotated[float, Field(ge=1, le=10)] = 1.5
+    "That wait is drawn between it and this many times of it (ACK_RANDOM_FACTOR)."
 
     max_retransmit: Annotated[int, Field(ge=0, le=20), Unit("times")] = 4
-    "Retransmissions of a confirmable message (RFC 7252 MAX_RETRANSMIT)."
+    "Retransmissions of a confirmable message (MAX_RETRANSMIT)."
 
     exchange_lifetime_s: Annotated[float, Field(ge=1, le=3600), Seconds] = 247.0
-    """How long a message id is remembered, so that a duplicate is not taken for a new request (RFC 7252
-    EXCHANGE_LIFETIME)."""
+    "How long a request is remembered, so that its repetition has no second effect (EXCHANGE_LIFETIME)."
 
-    max_exchanges: Annotated[int, Field(ge=100, le=10_000_000), Unit("messages")] = 200_000
-    "Message ids of peers without DTLS that are remembered; beyond it the oldest is forgotten."
+    empty_ack_delay_s: Annotated[float, Field(ge=0.01, le=10), Seconds] = 0.1
+    "A request not answered within this time is acknowledged first and answered later."
 
-    max_payload_bytes: Annotated[int, Field(ge=1024, le=1 << 20), Bytes] = 65_536
-    "Largest request body, block-wise ones included; a larger one is answered 4.13."
+    max_remembered: Annotated[int, Field(ge=100, le=10_000_000), Unit("requests")] = 100_000
+    "Requests of peers without DTLS that are remembered; beyond it the oldest is forgotten early."
 
-    max_transfers: Annotated[int, Field(ge=1, le=1_000_000), Unit("transfers")] = 1000
-    "Block-wise request bodies under way at once."
+    max_open_exchanges: Annotated[int, Field(ge=1, le=1_000_000), Unit("requests")] = 20_000
+    "Requests being worked on; beyond it they are answered 5.03."
+
+    busy_max_age_s: Annotated[int, Field(ge=0, le=86_400), Seconds] = 5
+    "Max-Age of that 5.03: when to try again."
+
+    max_transmissions: Annotated[int, Field(ge=1, le=10_000_000), Unit("messages")] = 50_000
+    "Confirmable messages of the gateway under way or waiting; beyond it its requests fail at once."
+
+    max_backlog: Annotated[int, Field(ge=1, le=100_000), Unit("requests")] = 64
+    "Requests waiting for one peer to acknowledge an earlier one; beyond it they fail at once."
+
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30), Bytes] = 65_536
+    "Largest body of a request in blocks; a larger one is answered 4.13."
+
+    max_assemblies: Annotated[int, Field(ge=1, le=1_000_000), Unit("bodies")] = 1000
+    "Bodies being put together from blocks; beyond it the one idle longest is dropped."
+
+    max_assemblies_per_peer: Annotated[int, Field(ge=1, le=1000), Unit("bodies")] = 4
+    "The same for one peer."
+
+    max_assembly_bytes: Annotated[int, Field(ge=1024, le=1 << 36), Bytes] = 8 << 20
+    "All bodies being put together; beyond it the one idle longest is dropped."
+
+    assembly_lifetime_s: Annotated[float, Field(ge=1, le=3600), Seconds] = 93.0
+    "How long the next block may take (MAX_TRANSMIT_WAIT)."
 
 
 class EventSettings(Section):
     """What happened, for those who read it later."""
 
-    keep_s: Annotated[int, Field(ge=60, le=3_153_600_000), Seconds] = 604_800
+    keep_s: Annotated[int, Field(ge=1, le=3_153_600_000), Seconds] = 604_800
     "How long an event is kept."
 
 

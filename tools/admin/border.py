@@ -1,0 +1,113 @@
+"""Where faults become one line on stderr and an exit status, and where commands are loaded late.
+
+Exit status: 0 done, 1 refused or failed, 2 what the argument parser refuses. Does not know any command.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from gateway.visible import visible
+from registry.errors import RegistryError
+
+
+class Refused(Exception):
+    """The command does not do what was asked; a line for each reason."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+def complain(fault: str) -> None:
+    """Write one line to stderr."""
+    print(f"nodegate: {visible(fault)}", file=sys.stderr)
+
+
+def faults_of(error: BaseException) -> Sequence[str]:
+    """The lines that tell a user of *error*; none where it is a bug of ours."""
+    match error:
+        case BaseExceptionGroup():
+            return [fault for inner in error.exceptions for fault in faults_of(inner)]
+        case Refused():
+            return error.faults
+        case RegistryError():
+            return [str(error)]
+        case OSError():
+            return [": ".join(str(part) for part in (error.filename, error.strerror or error) if part)]
+        case _:
+            return []
+
+
+class CommandGroup(TyperGroup):
+    """The top of the command tree; sub-commands raise, here it is told."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a command line to its exit status. With *standalone_mode* it ends in `SystemExit`."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        sys.exit(self._run(*args, **extra))
+
+    def _run(self, *args: Any, **extra: Any) -> int:
+        try:
+            status = super().main(*args, standalone_mode=False, **extra)
+            sys.stdout.flush()
+            return status if isinstance(status, int) else 0
+        except typer.Abort:
+            complain("stopped")
+        except typer.TyperException as error:
+            return _tell_of_usage(error)
+        except BrokenPipeError:
+            _close_stdout()
+        except (Refused, RegistryError, OSError, BaseExceptionGroup) as error:
+            faults = faults_of(error)
+            if not faults:
+                raise
+            for fault in faults:
+                complain(fault)
+        return 1
+
+
+def _tell_of_usage(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "nodegate"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    complain(f"{message}; see '{path} --help'")
+    return error.exit_code
+
+
+def _close_stdout() -> None:
+    """Let nothing be flushed into the closed pipe when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell_of_a_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """`sys.excepthook`: what no border knows is our fault, and still one line."""
+    if os.environ.get("NODEGATE_TRACEBACK"):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        complain(f"internal error: {kind.__name__}: {error}; NODEGATE_TRACEBACK=1 shows where, for a report")
+
+
+class LateCommand(TyperCommand):
+    """A command whose module is imported when it is called, so that ``nodegate --help`` stays quick."""
+
+    def __init__(self, name: str, help: str, module: str) -> None:  # noqa: A002 (typer's name for it)
+        super().__init__(name, help=help)
+        self.module = module
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Parse *args* by the command itself: the function of this name in the module."""
+        function = getattr(importlib.import_module(self.module), str(self.name))
+        app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+        app.command(self.name)(function)
+        command = typer.main.get_command(app)
+        return command.make_context(info_name, args, parent=parent, **extra)

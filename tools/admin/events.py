@@ -1,0 +1,93 @@
+"""``nodegate events``: what happened, read from the registry's outbox.
+
+Follows by polling from a cursor, so that nothing is missed or told twice, whether the gateway runs or not.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry.events import EventType
+from tools.admin.options import DEFAULT_DATABASE, AsJson, Database
+from tools.admin.output import print_json, rfc3339, to_json, visible
+
+if TYPE_CHECKING:
+    from registry.administration import Administration, EventRow
+
+POLL_S = 0.25
+PAGE_ROWS = 1000
+
+
+def events(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until interrupted.")] = False,
+    types: Annotated[
+        list[EventType] | None,
+        typer.Option("--type", metavar="T", help="Only this type; may be given often."),
+    ] = None,
+    after: Annotated[int, typer.Option(metavar="ID", min=0, help="Only events behind this one.")] = 0,
+    db: Database = DEFAULT_DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what happened to devices, oldest first: as far back as events are kept.
+
+    The types and what each says: docs/events.md. With --json an object a line.
+
+    Examples:
+
+        nodegate events --follow
+
+        nodegate events --type refused --type registration_expired --json
+    """
+    from tools.admin.opening import open_administration
+    from tools.admin.shapes import event_shape
+
+    tell = (lambda event: print_json(event_shape(event))) if as_json else _print_line
+    with open_administration(db) as administration, _ended_by_signals():
+        for event in read(administration, after, tuple(types or ()), time.sleep if follow else None):
+            tell(event)
+
+
+def read(
+    administration: Administration,
+    after: int,
+    types: tuple[EventType, ...],
+    wait: Callable[[float], object] | None,
+) -> Iterator[EventRow]:
+    """Events behind the cursor *after*; with *wait* for ever, calling it when there is nothing new."""
+    while True:
+        page = administration.events(after=after, types=types, limit=PAGE_ROWS)
+        for event in page:
+            after = event.id
+            yield event
+        if len(page) < PAGE_ROWS:
+            if wait is None:
+                return
+            wait(POLL_S)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the block quietly."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _print_line(event: EventRow) -> None:
+    data = f"  {to_json(event.data)}" if event.data else ""
+    print(f"{rfc3339(event.at_ms)}  {event.type:<20}  {visible(event.node_id)}{data}", flush=True)
