@@ -1,0 +1,91 @@
+"""Stateless cookies."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.address import Address
+from gateway.dtls.cookie import COOKIE_BYTES, CookieMaker
+from gateway.dtls.messages import ClientHello, decode_client_hello, encode_client_hello
+
+ADDRESS = Address("192.0.2.1", 50000)
+LIFETIME = 60.0
+
+
+def hello(
+    cookie: bytes = b"",
+    version: int = 0xFEFD,
+    random: bytes = b"r" * 32,
+    session_id: bytes = b"",
+    suites: tuple[int, ...] = (0xC0A8, 0x00FF),
+    extensions: dict[int, bytes] | None = None,
+) -> ClientHello:
+    body = encode_client_hello(version, random, session_id, cookie, suites, extensions or {})
+    return decode_client_hello(body)
+
+
+@pytest.fixture
+def maker() -> CookieMaker:
+    return CookieMaker(b"1" * 32, LIFETIME, now=0.0)
+
+
+def test_cookie_of_the_same_hello_and_address_is_valid(maker: CookieMaker) -> None:
+    cookie = maker.make(ADDRESS, hello())
+    assert len(cookie) == COOKIE_BYTES
+    assert maker.is_valid(ADDRESS, hello(cookie))
+
+
+def test_extensions_may_change_between_the_hellos(maker: CookieMaker) -> None:
+    cookie = maker.make(ADDRESS, hello(extensions={43: b"\2\xfe\xfc", 23: b""}))
+    assert maker.is_valid(ADDRESS, hello(cookie, extensions={23: b""}))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [Address("192.0.2.2", 50000), Address("192.0.2.1", 50001), Address("192.0.2.1", 50000, scope=2)],
+)
+def test_a2_cookie_of_another_address_is_not_valid(maker: CookieMaker, address: Address) -> None:
+    assert not maker.is_valid(address, hello(maker.make(ADDRESS, hello())))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"version": 0xFEFF},
+        {"random": b"R" * 32},
+        {"session_id": b"\0"},
+        {"suites": (0xC0A8,)},
+        {"suites": (0x00FF, 0xC0A8)},
+    ],
+)
+def test_a2_cookie_of_another_hello_is_not_valid(maker: CookieMaker, changed: dict[str, object]) -> None:
+    cookie = maker.make(ADDRESS, hello())
+    assert not maker.is_valid(ADDRESS, hello(cookie, **changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("length", [0, 1, 15, 17, 32, 255])
+def test_a3_cookie_of_another_length_is_not_valid(maker: CookieMaker, length: int) -> None:
+    cookie = maker.make(ADDRESS, hello())
+    assert not maker.is_valid(ADDRESS, hello((cookie * 16)[:length]))
+
+
+def test_a7_cookie_survives_one_rotation_and_not_two(maker: CookieMaker) -> None:
+    with_cookie = hello(maker.make(ADDRESS, hello()))
+    maker.rotate(b"2" * 32, now=LIFETIME)
+    assert maker.is_valid(ADDRESS, with_cookie)
+    assert maker.make(ADDRESS, hello()) != with_cookie.cookie
+    maker.rotate(b"3" * 32, now=2 * LIFETIME)
+    assert not maker.is_valid(ADDRESS, with_cookie)
+
+
+def test_a7_rotation_after_a_quiet_time_forgets_the_old_secret(maker: CookieMaker) -> None:
+    with_cookie = hello(maker.make(ADDRESS, hello()))
+    maker.rotate(b"2" * 32, now=2 * LIFETIME)
+    assert not maker.is_valid(ADDRESS, with_cookie)
+
+
+def test_rotation_is_due_after_a_lifetime(maker: CookieMaker) -> None:
+    assert not maker.is_rotation_due(59.9)
+    assert maker.is_rotation_due(60.0)
+    maker.rotate(b"2" * 32, now=61.0)
+    assert not maker.is_rotation_due(120.0)
