@@ -63,6 +63,9 @@ class Device:
     sealed_secret: bytes | None = field(default=None, repr=False)
     "Sealed pre-shared key of a PSK device (``registry.sealing``)."
 
+    revision: int = 0
+    "Counts freezes, unfreezes and resets: what was decided on an older one is not committed."
+
     @property
     def claim_deadline_ms(self) -> int | None:
         """Wall-clock instant of the purge, or None when none is due."""
@@ -141,3 +144,62 @@ class Registration:
     def is_queue_mode(self) -> bool:
         """Whether the device sleeps between its messages (OMA Core TS 1.2 §6.5)."""
         return "Q" in self.binding
+
+
+@dataclass(frozen=True, slots=True)
+class NewDevice:
+    """What an administrator asks for."""
+
+    node_id: str
+    security: Security = Security.PSK
+
+    secret: bytes | None = field(default=None, repr=False)
+    "Pre-shared key; None: generate one for a PSK device."
+
+    timeout_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A device with its secret in clear, the one time it is shown."""
+
+    device: Device
+
+    secret: bytes | None = field(default=None, repr=False)
+    "None unless PSK."
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A handshake or a Register that was turned away."""
+
+    at_ms: int
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """A device as an administrator sees it."""
+
+    device: Device
+    state: DeviceState
+    registration: Registration | None = None
+
+    expires_at_ms: int | None = None
+    "End of the lease as of the last snapshot; None without a registration or a limit."
+
+    refusals: tuple[Refusal, ...] = ()
+    "The last ones, oldest first; filled by `Administration.get` only."
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A fact as the outbox holds it; ``registry.events`` says what *data* has for each type."""
+
+    id: int
+    at_ms: int
+    type: str
+    device_id: str | None
+    node_id: str
+    data: dict[str, object]

@@ -1,0 +1,338 @@
+"""What administrators do to devices: the sync face, straight on the file, whether a gateway runs or not.
+
+Everything is validated and sealed before a transaction opens. A running gateway finds each change by its
+event, within a second.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from registry import devices, outbox, refusals, registrations, views
+from registry.clock import Clock, SystemClock
+from registry.errors import AlreadyExists, ImportRefused, InvalidValue, NotAllowed, NotFound, RowFault
+from registry.events import EventType
+from registry.identifiers import (
+    DEVICE_ID_ENTROPY_BYTES,
+    check_node_id,
+    check_secret,
+    check_timeout,
+    make_device_id,
+)
+from registry.keyring import Keyring
+from registry.model import Created, Device, DeviceState, DeviceView, EventRow, NewDevice, Security
+from registry.sealing import KEY_BYTES, NONCE_BYTES
+from registry.sqlite import Database
+
+GENERATED_SECRET_BYTES = 16
+
+_LIST_PAGE = 500
+_PROGRESS_STEP = 1000
+
+# Spelled here, because inside the class `list` is a method.
+CreatedDevices = list[Created]
+Events = list[EventRow]
+_Faults = list[RowFault]
+
+Entropy = Callable[[int], bytes]
+Progress = Callable[[int, int], None]
+"Called with the number of rows done and of all rows."
+
+
+class Administration:
+    """Creates, shows and changes devices. One thread at a time; owns *database* and closes it."""
+
+    def __init__(
+        self, database: Database, *, clock: Clock | None = None, entropy: Entropy = secrets.token_bytes
+    ) -> None:
+        self._database = database
+        self._clock = clock or SystemClock()
+        self._entropy = entropy
+        self._keyring = Keyring(database)
+
+    def create(
+        self,
+        node_id: str,
+        security: Security = Security.PSK,
+        secret: bytes | None = None,
+        timeout_s: int = 0,
+    ) -> Created:
+        """Add a device; a PSK device without *secret* gets a random one of 16 bytes.
+
+        Raises:
+            InvalidValue: a value no device may have.
+            AlreadyExists: the node ID is taken.
+            KeyUnusable: the secret cannot be sealed.
+        """
+        new = NewDevice(node_id, security, secret, timeout_s)
+        check_new_device(new)
+        if self._find_taken([node_id]):
+            raise AlreadyExists(_taken(node_id))
+        [created] = self._insert([new], None, None)
+        return created
+
+    def import_devices(
+        self,
+        rows: Sequence[NewDevice],
+        progress: Progress | None = None,
+        before_commit: Callable[[CreatedDevices], None] | None = None,
+    ) -> CreatedDevices:
+        """Add all of *rows* or none, in one transaction.
+
+        *before_commit* gets the devices with their secrets (their numbers are not known yet) when nothing but
+        the commit is left to do; what it raises undoes the import.
+
+        Raises:
+            ImportRefused: names every bad row by its index.
+            KeyUnusable: the secrets cannot be sealed.
+        """
+        faults = self._find_faults(rows)
+        if faults:
+            raise ImportRefused(faults)
+        return self._insert(rows, progress, before_commit)
+
+    def find(self, id_: str) -> DeviceView | None:
+        """The device with this node ID or device ID, and its last refusals."""
+        with self._database.snapshot() as connection:
+            view = views.find(connection, id_)
+            if view is None:
+                return None
+            seen = refusals.read(connection, view.device.node_id)
+        return DeviceView(view.device, view.state, view.registration, view.expires_at_ms, seen)
+
+    def get(self, id_: str) -> DeviceView:
+        """As `find`.
+
+        Raises:
+            NotFound: there is no such device.
+        """
+        view = self.find(id_)
+        if view is None:
+            raise _not_found(id_)
+        return view
+
+    def list(
+        self,
+        *,
+        state: DeviceState | None = None,
+        security: Security | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> Iterator[DeviceView]:
+        """Devices ordered by node ID, behind node ID *after*; at most *limit*, read as they are asked for."""
+        remaining = limit
+        while remaining is None or remaining > 0:
+            size = _LIST_PAGE if remaining is None else min(_LIST_PAGE, remaining)
+            with self._database.snapshot() as connection:
+                page = views.read_page(connection, after=after, limit=size, state=state, security=security)
+            yield from page
+            if len(page) < size:
+                return
+            after = page[-1].device.node_id
+            if remaining is not None:
+                remaining -= size
+
+    def delete(self, id_: str) -> Device:
+        """Remove the device with its credential and registration; its events stay.
+
+        Raises:
+            NotFound: there is no such device.
+        """
+        with self._database.transaction() as connection:
+            device = _get_device(connection, id_)
+            devices.delete(connection, device)
+            self._record(connection, EventType.DEVICE_DELETED, device)
+        return device
+
+    def freeze(self, id_: str) -> DeviceView:
+        """Refuse the device until it is unfrozen and end its registration; a frozen one stays as it is.
+
+        Raises:
+            NotFound: there is no such device.
+        """
+        return self._set_frozen(id_, True)
+
+    def unfreeze(self, id_: str) -> DeviceView:
+        """Let the device come again.
+
+        Raises:
+            NotFound: there is no such device.
+        """
+        return self._set_frozen(id_, False)
+
+    def reset_secret(self, id_: str, secret: bytes | None = None) -> Created:
+        """Replace the pre-shared key (a random one unless *secret* is given) and end the registration.
+
+        Raises:
+            NotFound: there is no such device.
+            NotAllowed: the device has no pre-shared key.
+            InvalidValue: *secret* is too short or too long.
+            KeyUnusable: the secret cannot be sealed.
+        """
+        if secret is None:
+            secret = self._entropy(GENERATED_SECRET_BYTES)
+        check_secret(secret)
+        sealer = self._keyring.sealer_for_sealing(self._entropy(KEY_BYTES))
+        nonce = self._entropy(NONCE_BYTES)
+        with self._database.transaction() as connection:
+            device = _get_device(connection, id_)
+            if device.security is not Security.PSK:
+                raise NotAllowed(f"{device.node_id} has no secret: its security is {device.security.value}")
+            connection.execute(
+                "UPDATE device SET sealed_secret = ?, revision = revision + 1 WHERE number = ?",
+                (sealer.seal(secret, device.device_id, nonce), device.number),
+            )
+            connection.execute(registrations.DELETE, (device.number,))
+            self._record(connection, EventType.SECRET_RESET, device)
+            device = _get_device(connection, device.device_id)
+        return Created(device, secret)
+
+    def events(self, after: int = 0, types: Sequence[str] = (), limit: int = 1000) -> Events:
+        """The next *limit* events behind id *after*, oldest first; of these *types*, if any are given."""
+        with self._database.snapshot() as connection:
+            return outbox.read(connection, after=after, types=types, limit=limit)
+
+    def last_event_id(self) -> int:
+        """Where a reader starts who wants only what is still to come."""
+        with self._database.snapshot() as connection:
+            return outbox.last_id(connection)
+
+    def close(self) -> None:
+        """Give the file back. Safe to call twice."""
+        self._database.close()
+
+    def __enter__(self) -> Administration:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _insert(
+        self,
+        rows: Sequence[NewDevice],
+        progress: Progress | None,
+        before_commit: Callable[[CreatedDevices], None] | None,
+    ) -> CreatedDevices:
+        prepared = self._prepare(rows, progress)
+        try:
+            with self._database.transaction() as connection:
+                first = devices.insert(connection, [one.device for one in prepared])
+                outbox.append(connection, (_created_row(one.device) for one in prepared))
+                if before_commit is not None:
+                    before_commit(prepared)
+        except sqlite3.IntegrityError as error:
+            # Another command took one of the names after they were looked at.
+            faults = self._find_faults(rows)
+            if not faults:
+                raise
+            raise AlreadyExists(faults[0].reason) from error
+        return [
+            Created(replace(one.device, number=number), one.secret)
+            for number, one in enumerate(prepared, first)
+        ]
+
+    def _prepare(self, rows: Sequence[NewDevice], progress: Progress | None) -> CreatedDevices:
+        now_ms = self._clock.wall_ms()
+        sealer = None
+        if any(row.security is Security.PSK for row in rows):
+            sealer = self._keyring.sealer_for_sealing(self._entropy(KEY_BYTES))
+        created: CreatedDevices = []
+        for done, row in enumerate(rows, 1):
+            device_id = make_device_id(self._entropy(DEVICE_ID_ENTROPY_BYTES))
+            secret = sealed = None
+            if row.security is Security.PSK:
+                assert sealer is not None
+                secret = row.secret or self._entropy(GENERATED_SECRET_BYTES)
+                sealed = sealer.seal(secret, device_id, self._entropy(NONCE_BYTES))
+            device = Device(
+                0, device_id, row.node_id, row.security, row.timeout_s, now_ms, sealed_secret=sealed
+            )
+            created.append(Created(device, secret))
+            if progress is not None and (done % _PROGRESS_STEP == 0 or done == len(rows)):
+                progress(done, len(rows))
+        return created
+
+    def _find_faults(self, rows: Sequence[NewDevice]) -> _Faults:
+        taken = self._find_taken([row.node_id for row in rows])
+        faults: _Faults = []
+        first_index: dict[str, int] = {}
+        for index, row in enumerate(rows):
+            try:
+                check_new_device(row)
+            except InvalidValue as error:
+                faults.append(RowFault(index, str(error)))
+                continue
+            earlier = first_index.setdefault(row.node_id, index)
+            if earlier != index:
+                faults.append(RowFault(index, f"{row.node_id} stands in this import already", earlier))
+            elif row.node_id in taken:
+                faults.append(RowFault(index, _taken(row.node_id)))
+        return faults
+
+    def _find_taken(self, node_ids: Sequence[str]) -> set[str]:
+        taken: set[str] = set()
+        for start in range(0, len(node_ids), _LIST_PAGE):
+            # ASCII JSON carries every Python string, also those that no node ID may hold.
+            chunk = json.dumps(node_ids[start : start + _LIST_PAGE])
+            rows = self._database.query(
+                "SELECT node_id FROM device WHERE node_id IN (SELECT value FROM json_each(?))", (chunk,)
+            )
+            taken.update(node_id for (node_id,) in rows)
+        return taken
+
+    def _set_frozen(self, id_: str, is_frozen: bool) -> DeviceView:
+        with self._database.transaction() as connection:
+            device = _get_device(connection, id_)
+            if device.is_frozen != is_frozen:
+                connection.execute(
+                    "UPDATE device SET is_frozen = ?, revision = revision + 1 WHERE number = ?",
+                    (int(is_frozen), device.number),
+                )
+                connection.execute(registrations.DELETE, (device.number,))
+                type_ = EventType.DEVICE_FROZEN if is_frozen else EventType.DEVICE_UNFROZEN
+                self._record(connection, type_, device)
+        return self.get(device.device_id)
+
+    def _record(self, connection: sqlite3.Connection, type_: EventType, device: Device) -> None:
+        row = outbox.row_of_administration(type_, self._clock.wall_ms(), device.device_id, device.node_id)
+        outbox.append(connection, [row])
+
+
+def check_new_device(new: NewDevice) -> None:
+    """Accept what `Administration.create` accepts.
+
+    Raises:
+        InvalidValue: says which value is wrong, and why.
+    """
+    check_node_id(new.node_id)
+    if new.secret is not None:
+        if new.security is not Security.PSK:
+            raise InvalidValue(f"a device with security {new.security.value} has no secret; leave it out")
+        check_secret(new.secret)
+    check_timeout(new.timeout_s)
+
+
+def _get_device(connection: sqlite3.Connection, id_: str) -> Device:
+    device = devices.find(connection, id_)
+    if device is None:
+        raise _not_found(id_)
+    return device
+
+
+def _not_found(id_: str) -> NotFound:
+    return NotFound(f"no device has the node ID or device ID {ascii(id_)[1:-1]}")
+
+
+def _taken(node_id: str) -> str:
+    return f"{node_id} exists already; delete it first or choose another node ID"
+
+
+def _created_row(device: Device) -> outbox.Row:
+    data: dict[str, object] = {"security": device.security.value, "timeout": device.timeout_s}
+    return outbox.row_of_administration(
+        EventType.DEVICE_CREATED, device.created_at_ms, device.device_id, device.node_id, data
+    )

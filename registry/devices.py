@@ -1,0 +1,74 @@
+"""Devices as rows: statements and conversions. Decides nothing about a device."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from registry import refusals, registrations
+from registry.model import Device, Security
+
+COLUMNS = (
+    "d.number, d.device_id, d.node_id, d.security, d.timeout_s, d.created_at_ms, d.connected_at_ms,"
+    " d.is_frozen, d.sealed_secret, d.revision"
+)
+COLUMN_COUNT = 10
+
+_INSERT = (
+    "INSERT INTO device (number, device_id, node_id, security, timeout_s, created_at_ms, sealed_secret)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_SECURITY = {security.value: security for security in Security}
+
+
+def from_columns(row: Sequence[Any]) -> Device:
+    """The device whose `COLUMNS` are *row*."""
+    number, device_id, node_id, security, timeout_s, created_at_ms, connected_at_ms, *rest = row
+    is_frozen, sealed_secret, revision = rest
+    return Device(
+        number,
+        device_id,
+        node_id,
+        _SECURITY[security],
+        timeout_s,
+        created_at_ms,
+        connected_at_ms,
+        is_frozen != 0,
+        sealed_secret,
+        revision,
+    )
+
+
+def insert(connection: sqlite3.Connection, devices: Sequence[Device]) -> int:
+    """Add *devices* with consecutive numbers of the table's choice; returns the first.
+
+    Raises:
+        sqlite3.IntegrityError: a node ID or device ID is taken.
+    """
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'device'").fetchone()
+    first = 1 if row is None else int(row[0]) + 1
+    connection.executemany(
+        _INSERT,
+        (
+            (number, d.device_id, d.node_id, d.security.value, d.timeout_s, d.created_at_ms, d.sealed_secret)
+            for number, d in enumerate(devices, first)
+        ),
+    )
+    return first
+
+
+def find(connection: sqlite3.Connection, id_: str) -> Device | None:
+    """The device with this node ID or device ID; the two forms exclude each other."""
+    row = connection.execute(
+        f"SELECT {COLUMNS} FROM device AS d WHERE d.node_id = ?1 OR d.device_id = ?1", (id_,)
+    ).fetchone()
+    return None if row is None else from_columns(row)
+
+
+def delete(connection: sqlite3.Connection, device: Device) -> None:
+    """Remove the device and all that belongs to it but its events."""
+    connection.execute("DELETE FROM device WHERE number = ?", (device.number,))
+    connection.execute(registrations.DELETE, (device.number,))
+    connection.execute(registrations.FORGET_PROFILE, (device.number,))
+    refusals.forget(connection, device.node_id)

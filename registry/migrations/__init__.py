@@ -1,0 +1,12 @@
+"""The steps that lead from an empty file to today's tables, numbered and never edited once released."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlite_utils import Database
+
+from registry.migrations import m0001_initial
+
+MIGRATIONS: tuple[tuple[int, Callable[[Database], None]], ...] = ((1, m0001_initial.apply),)
+"Number and step, ascending; each runs inside the transaction that records it."
