@@ -99,17 +99,18 @@ def decode_records(datagram: bytes, cid_length: int) -> list[Record]:
         end = body + length
         if end > size or length > MAX_CIPHERTEXT_BYTES:
             break
-        records.append(
-            Record(
-                content_type,
-                version,
-                number >> 48,
-                number & MAX_SEQUENCE,
-                cid,
-                datagram[start + 3 : start + 11],
-                datagram[body:end],
-            )
+        epoch, sequence = number >> 48, number & MAX_SEQUENCE
+        fields = (
+            content_type,
+            version,
+            epoch,
+            sequence,
+            cid,
+            datagram[start + 3 : start + 11],
+            datagram[body:end],
         )
+        # Not by Record(...): that constructor is a function in Python, a quarter of the time spent here.
+        records.append(tuple.__new__(Record, fields))
         start = end
     if not records:
         raise DecodeError("no whole record", start)
