@@ -171,6 +171,11 @@ def test_d9_record_with_another_connection_id_does_not_open() -> None:
     assert opener.open(only(sealer.seal(DATA, 1, 5, b"x"))) is None
 
 
+def test_d9_ordinary_record_that_calls_itself_one_with_connection_id_does_not_open() -> None:
+    sealer, opener = pair(SUITES[0xC0A8], b"")
+    assert opener.open(only(sealer.seal(ContentType.TLS12_CID, 1, 5, b"x"), 0)) is None
+
+
 @pytest.mark.parametrize("version", [0xFEFF, 0x0303, 0xFEFC])
 def test_d20_record_of_another_version_does_not_open(version: int) -> None:
     for cid in (b"", CID):
