@@ -1,9 +1,9 @@
 """Why a request is refused, and the one exception of every decoder.
 
-    DecodeError              the bytes do not say what they have to say
-    ├── TooLarge             more of it than the gateway is willing to hold
-    ├── OptionTooLong        a Uri-Query outside the length that RFC 7252 allows
-    └── UnsupportedFormat    a payload in a content format that this operation does not take
+DecodeError              the bytes do not say what they have to say
+├── TooLarge             more of it than the gateway is willing to hold
+├── OptionTooLong        a Uri-Query outside the length that RFC 7252 allows
+└── UnsupportedFormat    a payload in a content format that this operation does not take
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ def test_what_1_0_lists_is_taken_in_every_version(binding: str, version: Version
 
 
 @pytest.mark.parametrize(
-    ("version", "binding"), [(V1_1, "UTSN"), (V1_1, "T"), (V1_1, "NQ"), (V1_2, "MH"), (V1_2, "UTSNMHQ"), (V1_3, "M")]
+    ("version", "binding"),
+    [(V1_1, "UTSN"), (V1_1, "T"), (V1_1, "NQ"), (V1_2, "MH"), (V1_2, "UTSNMHQ"), (V1_3, "M")],
 )
 def test_each_version_adds_its_transports(version: Version, binding: str) -> None:
     check_binding(binding, version)

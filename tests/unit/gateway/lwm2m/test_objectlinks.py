@@ -36,7 +36,9 @@ def test_published_and_captured_lists_are_understood(vector: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    "vector", [vector for vector in VECTORS if vector.get("expected") == "error"], ids=lambda vector: vector["id"]
+    "vector",
+    [vector for vector in VECTORS if vector.get("expected") == "error"],
+    ids=lambda vector: vector["id"],
 )
 def test_what_is_no_link_format_is_refused(vector: dict) -> None:
     with pytest.raises(DecodeError):
@@ -59,7 +61,7 @@ def test_separators_inside_quotes_separate_nothing() -> None:
         b"</3>,</3/0>,</4>,</4/0>,</3/0>",
         b"</3/0/0>,</3/0/1/2>,</4/0/7>",
         b'</3/0>;rt="x y";if=z;obs;ct=,</4/0> ; sz = "12"',
-        b"</3/0>;title=\"\";a=<b>,</4/0>",
+        b'</3/0>;title="";a=<b>,</4/0>',
         b"</3/0>,</4/0>,</sensors/temp>;ct=xx,<coap://host/7/0>,<5/0>,<>,</1/2/3/4/5>,</3/x>,</-1>",
         b"</0/0>,</3/0>,</4/0>,</21/0>,</23>",
     ],
@@ -69,7 +71,13 @@ def test_tolerated_spellings_mean_the_same(payload: bytes) -> None:
 
 
 def test_objects_and_instances_are_ordered_by_number() -> None:
-    assert paths(b"</10/2>,</10/10>,</9>,</3303/1>,</3303/0>") == ["/9", "/10/2", "/10/10", "/3303/0", "/3303/1"]
+    assert paths(b"</10/2>,</10/10>,</9>,</3303/1>,</3303/0>") == [
+        "/9",
+        "/10/2",
+        "/10/10",
+        "/3303/0",
+        "/3303/1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,13 +112,15 @@ def test_version_that_cannot_be_read_is_refused(version: bytes) -> None:
         (b'</>;ct="application/json 65536 999999 112",</3/0>', "/", (112,)),
         (b'</dm>;rt="oma.lwm2m";ct=112,</dm/3/0>,</4/0>', "/dm", (112,)),
         (b'</dm/>;rt="x oma.lwm2m",</dm/3/0>', "/dm", ()),
-        (b'</a/b>;rt=oma.lwm2m,</a/b/3/0>,</a/bc/4/0>', "/a/b", ()),
-        (b'</>;rt=oma.lwm2m;ct=60,</dm>;rt=oma.lwm2m;ct=110,</dm/3/0>', "/dm", (60, 110)),
-        (b'</dm>;rt=oma.lwm2m,</md>;rt=oma.lwm2m,</dm/3/0>', "/dm", ()),
-        (b'</3/0>;x=oma.lwm2m', "/", ()),
+        (b"</a/b>;rt=oma.lwm2m,</a/b/3/0>,</a/bc/4/0>", "/a/b", ()),
+        (b"</>;rt=oma.lwm2m;ct=60,</dm>;rt=oma.lwm2m;ct=110,</dm/3/0>", "/dm", (60, 110)),
+        (b"</dm>;rt=oma.lwm2m,</md>;rt=oma.lwm2m,</dm/3/0>", "/dm", ()),
+        (b"</3/0>;x=oma.lwm2m", "/", ()),
     ],
 )
-def test_root_link_tells_the_root_and_its_formats(payload: bytes, root: str, formats: tuple[int, ...]) -> None:
+def test_root_link_tells_the_root_and_its_formats(
+    payload: bytes, root: str, formats: tuple[int, ...]
+) -> None:
     objects = decode_object_links(payload)
     assert objects.alternate_path == root
     assert objects.content_formats == formats
@@ -129,7 +139,8 @@ def test_highest_id_is_65534(payload: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [b"</65535>", b"</3/65535>", b"</3/0/65535>", b"</100000>", b"</03/0>", b"</3/00>", b"</3/0>,</3/99999>"]
+    "payload",
+    [b"</65535>", b"</3/65535>", b"</3/0/65535>", b"</100000>", b"</03/0>", b"</3/00>", b"</3/0>,</3/99999>"],
 )
 def test_ids_beyond_it_are_refused(payload: bytes) -> None:
     with pytest.raises(DecodeError):
@@ -148,8 +159,8 @@ def test_ids_beyond_it_are_refused(payload: bytes) -> None:
         b"</3/0>,,</4/0>",
         b"</3/0>;",
         b"</3/0>;=1",
-        b"</3/0>;a=\"b",
-        b"</3/0>;a=\"b\"c",
+        b'</3/0>;a="b',
+        b'</3/0>;a="b"c',
         b"</3/0",
         b"<</3/0>>",
         b"</3/0> </4/0>",
@@ -192,8 +203,8 @@ def test_equal_payloads_share_one_list(payload: bytes) -> None:
 
 
 def test_union_takes_links_of_both_and_prefers_the_second() -> None:
-    first = decode_object_links(b'</dm>;rt=oma.lwm2m;ct=60,</dm/3>;ver=1.0,</dm/5/0>;ver=1.1')
-    second = decode_object_links(b"</>;ct=\"60 110\",</3/0>;ver=1.2,</4/0>")
+    first = decode_object_links(b"</dm>;rt=oma.lwm2m;ct=60,</dm/3>;ver=1.0,</dm/5/0>;ver=1.1")
+    second = decode_object_links(b'</>;ct="60 110",</3/0>;ver=1.2,</4/0>')
     assert merge_object_lists(first, second) == ObjectList(
         (ObjectLink(3, 0, "1.2"), ObjectLink(4, 0), ObjectLink(5, 0, "1.1")), "/dm", (60, 110)
     )

@@ -14,7 +14,17 @@ from gateway.lwm2m.parameters import (
 
 
 def test_every_parameter_is_read() -> None:
-    queries = ["lwm2m=1.2", "ep=meter-7", "lt=300", "b=UQ", "Q", "sms=12345678", "pid=6:1234abcd", "x=1=2", "flag"]
+    queries = [
+        "lwm2m=1.2",
+        "ep=meter-7",
+        "lt=300",
+        "b=UQ",
+        "Q",
+        "sms=12345678",
+        "pid=6:1234abcd",
+        "x=1=2",
+        "flag",
+    ]
     expected = Parameters(
         node_id="meter-7",
         lifetime_s=300,
@@ -47,7 +57,8 @@ def test_node_id_is_any_text(node_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "lifetime_s"), [("0", 0), ("1", 1), ("0060", 60), ("4294967295", 4294967295), ("9999999999", 9999999999)]
+    ("text", "lifetime_s"),
+    [("0", 0), ("1", 1), ("0060", 60), ("4294967295", 4294967295), ("9999999999", 9999999999)],
 )
 def test_lifetime_is_a_number_of_seconds(text: str, lifetime_s: int) -> None:
     assert decode_parameters([f"lt={text}"]).lifetime_s == lifetime_s

@@ -26,7 +26,8 @@ def test_published_profile_ids_are_read(vector: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", '""', '"', "7:12", "6:", "6:xyz", "x:abc", "oma:", "v:a_b", "6:12,", ",6:12", '"6:12', "6:12 "]
+    "text",
+    ["", '""', '"', "7:12", "6:", "6:xyz", "x:abc", "oma:", "v:a_b", "6:12,", ",6:12", '"6:12', "6:12 "],
 )
 def test_other_text_is_no_profile_id(text: str) -> None:
     with pytest.raises(DecodeError):

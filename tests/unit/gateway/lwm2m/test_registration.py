@@ -233,9 +233,7 @@ class TestRegister:
         assert reason(decision) is RefusalReason.LIFETIME_OUT_OF_BOUNDS
 
     def test_known_profile_replaces_the_list(self) -> None:
-        registration = accepted(
-            f"ep={NODE}", "lwm2m=1.2", "pid=6:12", payload=b"", known_objects=PROFILE
-        )
+        registration = accepted(f"ep={NODE}", "lwm2m=1.2", "pid=6:12", payload=b"", known_objects=PROFILE)
         assert registration.objects is PROFILE
 
     def test_known_profile_and_list_are_united(self) -> None:

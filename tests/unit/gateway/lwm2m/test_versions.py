@@ -7,14 +7,16 @@ from gateway.lwm2m.versions import Version, decode_version
 
 
 @pytest.mark.parametrize(
-    ("text", "version"), [("1.0", (1, 0)), ("1.2", (1, 2)), ("1.3", (1, 3)), ("2.0", (2, 0)), ("01.10", (1, 10))]
+    ("text", "version"),
+    [("1.0", (1, 0)), ("1.2", (1, 2)), ("1.3", (1, 3)), ("2.0", (2, 0)), ("01.10", (1, 10))],
 )
 def test_two_numbers_are_a_version(text: str, version: tuple[int, int]) -> None:
     assert decode_version(text) == version
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "1.", ".1", "1.2.1", "1.x", "v1.0", " 1.0", "1.0 ", "-1.0", "1,0", "1.0\n", "١.٠", "1.000000"]
+    "text",
+    ["", "1", "1.", ".1", "1.2.1", "1.x", "v1.0", " 1.0", "1.0 ", "-1.0", "1,0", "1.0\n", "١.٠", "1.000000"],
 )
 def test_anything_else_is_none(text: str) -> None:
     with pytest.raises(DecodeError):
