@@ -1,6 +1,6 @@
 """The key schedule of TLS 1.2: PRF, premaster, master secret, key block, Finished.
 
-Knows secrets only while a call lasts.
+Keeps no secret beyond the call; only `HmacSha256` holds the key it was made with.
 """
 
 from __future__ import annotations
