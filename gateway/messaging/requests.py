@@ -1,0 +1,410 @@
+"""Requests from peers: from the datagram to the handler, and the answer's way back.
+
+    seen before? ─▶ decode ─▶ options in order? ─▶ blocks ─▶ dispatch ─▶ answer
+         │                                                       │
+         └─ the same answer                                      ├─ a Message: encoded and sent
+                                                                 ├─ `Pending`: sent when complete
+                                                                 └─ None: aiocoap's resources
+
+Knows the limits on what peers may make us keep. Knows no sockets, no resources and no registry.
+"""
+
+# mypy: allow-untyped-calls
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from hashlib import blake2s
+
+from aiocoap.message import Message
+from aiocoap.numbers.codes import Code
+from aiocoap.numbers.optionnumbers import OptionNumber
+
+from gateway.messaging import format as wire
+from gateway.messaging.blocks import RESERVED_SZX, BlockAssembler, BlockError, cut
+from gateway.messaging.counters import MessageCounters
+from gateway.messaging.deduplication import PENDING, SILENT, Answer, Memory, key_of
+from gateway.messaging.echo import EchoChallenge
+from gateway.messaging.outgoing import Outgoing, TooManyTransmissions
+from gateway.messaging.pending import Exchange, Pending
+from gateway.messaging.remote import PlainRemote, Remote, SessionRemote, sender_of
+from gateway.messaging.seam import Tokens, with_payload
+from gateway.messaging.settings import MessagingSettings
+
+Dispatch = Callable[[Message], Message | Pending | None]
+"""Answers a request at once, later, or not at all: None leaves it to aiocoap's resources.
+
+The message that it returns is only read: one object may answer any number of requests.
+"""
+
+MAX_METHOD = 7
+HOUSEKEEPING_S = 10.0
+_ETAG_BYTES = 4
+_EMPTY = 0
+_UNHANDLED_OPTIONS = (OptionNumber.URI_HOST, OptionNumber.URI_PORT)
+
+_BLOCK_CODES = {
+    BlockError.MALFORMED: Code.BAD_REQUEST,
+    BlockError.INCOMPLETE: Code.REQUEST_ENTITY_INCOMPLETE,
+    BlockError.TOO_LARGE: Code.REQUEST_ENTITY_TOO_LARGE,
+}
+
+
+class Requests:
+    """All requests being worked on."""
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        dispatch: Dispatch,
+        outgoing: Outgoing,
+        memory: Memory,
+        settings: MessagingSettings,
+        counters: MessageCounters,
+        loop: asyncio.AbstractEventLoop,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self._tokens = tokens
+        self._dispatch = dispatch
+        self._outgoing = outgoing
+        self._memory = memory
+        self._settings = settings
+        self._counters = counters
+        self._loop = loop
+        self._now = loop.time
+        self._echo = EchoChallenge(entropy, settings.echo_window_s)
+        self._plain_bodies = BlockAssembler(settings)
+        self._secure_bodies = BlockAssembler(settings)
+        self._open: dict[int, Exchange] = {}
+        self._by_token: dict[tuple[Remote, bytes], Exchange] = {}
+        self._serial = 0
+        self._young: list[Exchange] = []
+        self._old: list[Exchange] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._housekeeping_at = 0.0
+
+    def __len__(self) -> int:
+        """Requests without an answer yet."""
+        return len(self._open)
+
+    def receive(self, datagram: bytes, remote: Remote) -> None:
+        """Take a datagram whose type is `CON` or `NON` and whose code is a method.
+
+        Raises:
+            DecodeError: a message format error.
+        """
+        now = self._now()
+        key = key_of(remote, datagram)
+        memory = self._memory
+        known = memory.recall(remote, key, now)
+        if known is not None:
+            self._repeat(known, datagram, remote)
+            return
+        message, traits, bad_option = wire.decode_message(datagram, remote)
+        self._counters.requests += 1
+        if traits & ~wire.OBSERVE or datagram[1] > MAX_METHOD or now >= self._housekeeping_at:
+            self._receive_unusual(message, traits, bad_option, key, len(datagram), now)
+            return
+        if len(self._open) >= self._settings.max_open_exchanges:
+            self._refuse_busy(Exchange(remote, message, key, len(datagram), now))
+            return
+        answer = self._dispatch(message)
+        if type(answer) is Message and not datagram[0] & 0x10:
+            body = wire.encode_body(answer)
+            head = bytes((datagram[0] | 0x20, wire.code_of(answer)))
+            reply = head + datagram[2 : wire.HEADER_BYTES + (datagram[0] & 0x0F)] + body
+            if len(body) < wire.SHORT_BODY_BYTES and (
+                remote.is_secure or len(reply) <= self._settings.amplification_limit * len(datagram)
+            ):
+                memory.remember(remote, key, now, reply if body else reply[1])
+                remote.transmit(reply)
+                return
+        exchange = Exchange(remote, message, key, len(datagram), now)
+        memory.remember(remote, key, now, PENDING)
+        self._go_on(exchange, message, answer)
+
+    def respond(self, answer: Message) -> None:
+        """Take what an aiocoap resource answers; its remote and token say to what."""
+        exchange = self._by_token.get((sender_of(answer), answer.token))
+        if exchange is None:
+            self._counters.dropped_responses += 1
+        else:
+            self._answer(exchange, answer)
+
+    def forget(self, remote: SessionRemote) -> None:
+        """Drop what is kept of a session that has ended."""
+        self._secure_bodies.forget(remote.blockwise_key)
+        if remote.has_dialogue:
+            for exchange in [each for each in self._by_token.values() if each.remote is remote]:
+                self._close(exchange)
+
+    def close(self) -> None:
+        """Stop the sweep and drop everything."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        for exchange in list(self._open.values()):
+            self._close(exchange)
+
+    def fail(self, datagram: bytes, remote: Remote) -> None:
+        """Answer 5.00, without a word, a request that our own error kept from being answered."""
+        now = self._now()
+        key = key_of(remote, datagram)
+        token = datagram[4 : 4 + (datagram[0] & 0x0F)]
+        stale = self._by_token.get((remote, token))
+        if stale is not None:
+            self._close(stale)
+        if datagram[0] >> 4 & 3 == wire.CON:
+            mid = datagram[2] << 8 | datagram[3]
+            reply = wire.encode_header(wire.ACK, Code.INTERNAL_SERVER_ERROR, mid, token)
+        else:
+            mid = self._outgoing.next_mid(remote)
+            reply = wire.encode_header(wire.NON, Code.INTERNAL_SERVER_ERROR, mid, token)
+        if self._memory.recall(remote, key, now) is None:
+            self._memory.remember(remote, key, now, reply)
+        else:
+            self._memory.amend(remote, key, reply)
+        remote.transmit(reply)
+
+    # --- on the way in
+
+    def _repeat(self, known: Answer, datagram: bytes, remote: Remote) -> None:
+        """Answer a repetition as the first copy was answered."""
+        self._counters.duplicates += 1
+        if isinstance(known, bytes):
+            remote.transmit(known)
+        elif known == _EMPTY:
+            remote.transmit(wire.encode_empty(wire.ACK, datagram[2] << 8 | datagram[3]))
+        elif known > 0:
+            token_end = wire.HEADER_BYTES + (datagram[0] & 0x0F)
+            remote.transmit(bytes((datagram[0] | 0x20, known)) + datagram[2:token_end])
+
+    def _receive_unusual(
+        self, message: Message, traits: int, bad_option: int, key: int, size: int, now: float
+    ) -> None:
+        """A request with more to it than path, query and payload."""
+        if now >= self._housekeeping_at:
+            self._keep_house(now)
+        remote = sender_of(message)
+        exchange = Exchange(remote, message, key, size, now)
+        if traits & wire.BAD_OPTION:
+            self._counters.rejected_option += 1
+            if exchange.is_confirmable:
+                self._memory.remember(remote, key, now, PENDING)
+                self._answer(exchange, _diagnostic(Code.BAD_OPTION, f"option {bad_option}"))
+            return
+        self._memory.remember(remote, key, now, PENDING)
+        if traits & wire.PROXY:
+            self._counters.rejected_proxy += 1
+            self._answer(exchange, Message(code=Code.PROXYING_NOT_SUPPORTED))
+            return
+        if wire.code_of(message) > MAX_METHOD:
+            self._answer(exchange, Message(code=Code.METHOD_NOT_ALLOWED))
+            return
+        if len(self._open) >= self._settings.max_open_exchanges:
+            self._refuse_busy(exchange)
+            return
+        complete = self._read_traits(exchange, message, traits, now)
+        if complete is not None:
+            self._go_on(exchange, complete, self._dispatch(complete))
+
+    def _read_traits(self, exchange: Exchange, message: Message, traits: int, now: float) -> Message | None:
+        """Take Echo, No-Response and Block options out of *message*; None when that ended in an answer."""
+        options = message.opt
+        remote = sender_of(message)
+        if traits & wire.ECHO:
+            if isinstance(remote, PlainRemote):
+                exchange.is_reachable = self._echo.is_valid(options.echo, remote.address, now)
+            options.echo = None
+        if traits & wire.NO_RESPONSE:
+            exchange.no_response = options.no_response
+            options.no_response = None
+        if traits & wire.BLOCK2:
+            exchange.block2 = tuple(options.block2)
+            options.block2 = None
+            if exchange.block2[2] == RESERVED_SZX:
+                exchange.block2 = None
+                self._counters.rejected_block += 1
+                self._answer(exchange, Message(code=Code.BAD_REQUEST))
+                return None
+        return self._take_block(exchange, message, now) if traits & wire.BLOCK1 else message
+
+    def _take_block(self, exchange: Exchange, message: Message, now: float) -> Message | None:
+        number, more, szx = message.opt.block1
+        exchange.block1 = (number, more, min(szx, RESERVED_SZX - 1))
+        bodies = self._secure_bodies if sender_of(message).is_secure else self._plain_bodies
+        body = bodies.feed(message, now)
+        if body is None:
+            self._answer(exchange, Message(code=Code.CONTINUE))
+            return None
+        if isinstance(body, BlockError):
+            self._counters.rejected_block += 1
+            refusal = Message(code=_BLOCK_CODES[body])
+            if body is BlockError.TOO_LARGE:
+                refusal.opt.size1 = self._settings.max_body_bytes
+            self._answer(exchange, refusal)
+            return None
+        message.opt.block1 = None
+        message.opt.size1 = None
+        return with_payload(message, body)
+
+    def _go_on(self, exchange: Exchange, message: Message, answer: Message | Pending | None) -> None:
+        """What the handler's word leads to."""
+        if isinstance(answer, Message):
+            self._answer(exchange, answer)
+        elif answer is None:
+            self._leave_to_resources(exchange, message)
+        else:
+            self._keep_open(exchange)
+            answer.bind(partial(self._answer, exchange))
+
+    def _leave_to_resources(self, exchange: Exchange, message: Message) -> None:
+        if len(self._by_token) >= self._settings.max_open_exchanges // 2:
+            self._refuse_busy(exchange)
+            return
+        remote = sender_of(message)
+        if isinstance(remote, SessionRemote):
+            remote.has_dialogue = True
+        for number in _UNHANDLED_OPTIONS:
+            message.opt.delete_option(number)
+        # The token manager lets go of an earlier request with this token: it will not be answered.
+        earlier = self._by_token.get((remote, exchange.token))
+        if earlier is not None:
+            self._acknowledge(earlier)
+            self._close(earlier)
+        self._keep_open(exchange)
+        self._by_token[(remote, exchange.token)] = exchange
+        self._tokens.process_request(message)
+
+    def _refuse_busy(self, exchange: Exchange) -> None:
+        self._counters.rejected_busy += 1
+        self._answer(exchange, Message(code=Code.SERVICE_UNAVAILABLE, max_age=self._settings.busy_max_age_s))
+
+    # --- open exchanges
+
+    def _keep_open(self, exchange: Exchange) -> None:
+        self._serial += 1
+        exchange.serial = self._serial
+        self._open[self._serial] = exchange
+        if exchange.is_confirmable:
+            self._young.append(exchange)
+            if self._sweeper is None:
+                self._sweeper = self._loop.call_later(self._settings.empty_ack_delay_s, self._sweep)
+
+    def _close(self, exchange: Exchange) -> None:
+        exchange.is_open = False
+        self._open.pop(exchange.serial, None)
+        key = (exchange.remote, exchange.token)
+        if self._by_token.get(key) is exchange:
+            del self._by_token[key]
+
+    def _sweep(self) -> None:
+        """Acknowledge what has waited since the sweep before the last one."""
+        for exchange in self._old:
+            if exchange.is_open:
+                self._acknowledge(exchange)
+        self._old, self._young = self._young, []
+        self._sweeper = (
+            self._loop.call_later(self._settings.empty_ack_delay_s, self._sweep) if self._old else None
+        )
+
+    def _acknowledge(self, exchange: Exchange) -> None:
+        if exchange.is_confirmable and not exchange.is_acknowledged:
+            exchange.is_acknowledged = True
+            self._counters.separate += 1
+            self._memory.amend(exchange.remote, exchange.key, _EMPTY)
+            exchange.remote.transmit(wire.encode_empty(wire.ACK, exchange.mid))
+
+    def _keep_house(self, now: float) -> None:
+        """Give up what nobody answered within the lifetime of an exchange, and overdue blocks."""
+        self._housekeeping_at = now + HOUSEKEEPING_S
+        self._plain_bodies.sweep(now)
+        self._secure_bodies.sweep(now)
+        while self._open:
+            exchange = next(iter(self._open.values()))
+            if now - exchange.opened_at < self._settings.exchange_lifetime_s:
+                break
+            self._counters.expired += 1
+            self._close(exchange)
+
+    # --- on the way out
+
+    def _answer(self, exchange: Exchange, answer: Message) -> None:
+        if not exchange.is_open or not exchange.remote.is_usable:
+            self._counters.dropped_responses += 1
+            self._close(exchange)
+            return
+        self._close(exchange)
+        code = int(wire.code_of(answer))
+        if (exchange.no_response | (answer.opt.no_response or 0)) & 1 << (code >> 5) - 1:
+            self._stay_silent(exchange)
+            return
+        answer = self._shape(exchange, answer)
+        code = int(wire.code_of(answer))
+        body = wire.encode_body(answer)
+        size = wire.HEADER_BYTES + len(exchange.token) + len(body)
+        if not exchange.is_reachable and size > self._settings.amplification_limit * exchange.request_bytes:
+            code, body = self._shorten(exchange, answer)
+        self._send(exchange, code, body)
+
+    def _stay_silent(self, exchange: Exchange) -> None:
+        """The peer does not want this class of answer: acknowledge at most (RFC 7967 §2)."""
+        if exchange.is_confirmable and not exchange.is_acknowledged:
+            exchange.remote.transmit(wire.encode_empty(wire.ACK, exchange.mid))
+            self._memory.amend(exchange.remote, exchange.key, _EMPTY)
+        else:
+            self._memory.amend(exchange.remote, exchange.key, SILENT)
+
+    def _shape(self, exchange: Exchange, answer: Message) -> Message:
+        """Put the Block options in, and cut the payload where they say so."""
+        payload: bytes = answer.payload
+        is_success = wire.code_of(answer).is_successful()
+        piece = cut(payload, exchange.block2 if is_success else None)
+        if piece is None:
+            self._counters.rejected_block += 1
+            return Message(code=Code.BAD_REQUEST)
+        if exchange.block1 is None and piece[1] is None and answer.opt.no_response is None:
+            return answer
+        shaped: Message = answer.copy(payload=piece[0], no_response=None)
+        if exchange.block1 is not None:
+            number, more, szx = exchange.block1
+            shaped.opt.block1 = (number, more and answer.code is Code.CONTINUE, szx)
+        if piece[1] is not None:
+            shaped.opt.block2 = piece[1]
+            shaped.opt.size2 = len(payload)
+            if shaped.opt.etag is None:
+                shaped.opt.etag = blake2s(payload, digest_size=_ETAG_BYTES).digest()
+        return shaped
+
+    def _shorten(self, exchange: Exchange, answer: Message) -> tuple[int, bytes]:
+        """For a peer that may not be where it says: an error loses its words, all else waits for an Echo."""
+        code = int(wire.code_of(answer))
+        if code >= Code.BAD_REQUEST:
+            return code, b""
+        self._counters.challenged += 1
+        challenge = Message(code=Code.UNAUTHORIZED)
+        challenge.opt.echo = self._echo.make(exchange.remote.address, self._now())
+        return int(Code.UNAUTHORIZED), wire.encode_body(challenge)
+
+    def _send(self, exchange: Exchange, code: int, body: bytes) -> None:
+        remote = exchange.remote
+        if exchange.is_confirmable and not exchange.is_acknowledged:
+            reply = wire.encode_header(wire.ACK, code, exchange.mid, exchange.token) + body
+            self._memory.amend(remote, exchange.key, reply if body else code)
+            remote.transmit(reply)
+            return
+        mid = self._outgoing.next_mid(remote)
+        if not exchange.is_confirmable:
+            self._memory.amend(remote, exchange.key, SILENT)
+            remote.transmit(wire.encode_header(wire.NON, code, mid, exchange.token) + body)
+            return
+        datagram = wire.encode_header(wire.CON, code, mid, exchange.token) + body
+        try:
+            self._outgoing.send_response(remote, mid, datagram)
+        except TooManyTransmissions:
+            self._counters.dropped_responses += 1
+
+
+def _diagnostic(code: Code, text: str) -> Message:
+    return Message(code=code, payload=text.encode())

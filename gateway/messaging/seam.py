@@ -1,0 +1,142 @@
+"""Where this gateway is joined to aiocoap 0.4.17: all that leans on more than its stable interface.
+
+    our message layer  ──process_request, process_response──▶  TokenManager ──▶ Context ──▶ site
+                       ◀──send_message, fill_or_recognize_remote──
+
+The stable part (`Message`, options, codes, `Context.request`, resources) is used anywhere in
+``messaging`` and ``site``. The version is pinned, and ``tests/contracts/test_aiocoap_seam.py`` runs
+against the pin. Knows no message format and keeps no state of its own.
+"""
+
+# mypy: allow-untyped-calls
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from aiocoap.interfaces import Resource, TokenInterface
+from aiocoap.message import Direction, Message
+from aiocoap.numbers.codes import Code
+from aiocoap.numbers.constants import TransportTuning
+from aiocoap.numbers.types import Type
+from aiocoap.options import Options
+from aiocoap.pipe import Pipe
+from aiocoap.protocol import Context
+from aiocoap.tokenmanager import TokenManager
+
+TOKEN_BYTES = 8
+
+_DEFAULT_TUNING = TransportTuning()
+_INCOMING = Direction.INCOMING
+
+
+class Tokens(Protocol):
+    """What the message layer asks of the layer above it."""
+
+    def process_request(self, request: Message) -> None:
+        """Have *request* answered, later, by `send_message`."""
+
+    def process_response(self, response: Message) -> bool:
+        """Hand *response* to whoever asked; False when nobody did."""
+
+    def dispatch_error(self, exception: Exception, remote: Any) -> None:
+        """End all that goes on with *remote*."""
+
+
+class _RandomTokens(TokenManager):
+    """Tokens that a stranger cannot guess (RFC 7252 §5.3.1); the stock ones count up."""
+
+    token_interface: TokenInterface
+
+    def __init__(self, context: Context, entropy: Callable[[int], bytes]) -> None:
+        super().__init__(context)
+        self._entropy = entropy
+
+    def next_token(self) -> bytes:
+        return self._entropy(TOKEN_BYTES)
+
+
+class _Root(Resource):
+    """A site without aiocoap's block-wise caches and server observations.
+
+    Blocks of requests and answers are put together and cut in the message layer, under limits; the stock
+    caches have none. No resource of this gateway can be observed by a device.
+    """
+
+    def __init__(self, site: Resource) -> None:
+        self._site = site
+
+    async def render(self, request: Message) -> Message:
+        response: Message = await self._site.render(request)
+        return response
+
+    async def needs_blockwise_assembly(self, request: Message) -> bool:
+        return False
+
+    async def render_to_pipe(self, pipe: Pipe) -> None:
+        pipe.add_response(await self._site.render(pipe.request), is_last=True)
+
+
+class MessageLayerInterface(TokenInterface):
+    """What aiocoap calls, in the spelling of 0.4.17 and in that of the version after it."""
+
+    def recognizes(self, remote: object) -> bool:
+        """Whether *remote* is one of ours and can still be sent to."""
+        raise NotImplementedError
+
+    async def fill_or_recognize_remote(self, message: Message) -> bool:
+        return self.recognizes(message.remote)
+
+    async def recognize_remote(self, message: Message) -> bool:
+        return self.recognizes(message.remote)
+
+    async def determine_remote(self, message: Message) -> None:
+        """A gateway cannot call a device by its name: it must have been heard before."""
+        return None
+
+
+def build_context(
+    site: Resource,
+    make_layer: Callable[[Tokens], MessageLayerInterface],
+    entropy: Callable[[int], bytes],
+    loop: asyncio.AbstractEventLoop,
+) -> Context:
+    """A context that serves *site* through the layer that *make_layer* makes, and sends requests by it."""
+    context = Context(loop=loop, serversite=_Root(site), loggername="gateway.coap")
+    tokens = _RandomTokens(context, entropy)
+    tokens.token_interface = make_layer(tokens)
+    context.request_interfaces.append(tokens)
+    return context
+
+
+def incoming_message(
+    message_type: Type,
+    code: Code,
+    mid: int,
+    token: bytes,
+    payload: bytes,
+    options: Options,
+    remote: object,
+) -> Message:
+    """A received message, as `Message.decode` would leave it, without the detour of its constructor."""
+    message = Message.__new__(Message)
+    message.version = 1
+    message.mtype = message_type
+    message.mid = mid
+    message.code = code
+    message.token = token
+    message.payload = payload
+    message.opt = options
+    message.remote = remote
+    message.direction = _INCOMING
+    message.transport_tuning = _DEFAULT_TUNING
+    return message
+
+
+def with_payload(request: Message, payload: bytes) -> Message:
+    """The same request with another payload; the options are shared."""
+    whole = copy.copy(request)
+    whole.payload = payload
+    return whole

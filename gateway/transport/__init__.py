@@ -1,0 +1,1 @@
+"""Datagrams in and out: UDP sockets, and the loop, clock and callbacks around the DTLS engine."""

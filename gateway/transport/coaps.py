@@ -1,0 +1,156 @@
+"""The DTLS engine's surroundings: clock, timer, keys and the way of its datagrams.
+
+Drives one `gateway.dtls.endpoint.Endpoint`. Knows no socket: datagrams come in by `receive`, each batch
+is followed by `flush`, and what leaves goes through the *send* it was given. Knows no CoAP either: the
+plaintext of a session goes up as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from gateway.address import Address
+from gateway.dtls.endpoint import Endpoint
+from gateway.dtls.events import (
+    ApplicationData,
+    Event,
+    HandshakeFailed,
+    PskRequested,
+    SessionEnd,
+    SessionEnded,
+    SessionEstablished,
+)
+from gateway.dtls.session import Session
+
+CLOSE_LIMIT = 10_000
+"Sessions that get a close_notify when the gateway stops."
+
+
+class CoapsTransport:
+    """All DTLS peers of one listener.
+
+    Callbacks run in the loop's thread: *lookup_psk* gives the key of an identity, or None for an unknown
+    one; *on_data* gets a session and what it sent; *on_session_ended* lets the owner drop what hangs on
+    the session; *on_handshake_failed* is for the operator's eyes.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        send: Callable[[bytes, Address], None],
+        *,
+        lookup_psk: Callable[[bytes], bytes | None],
+        on_data: Callable[[Session, bytes], None],
+        on_session_ended: Callable[[Session, SessionEnd], None],
+        on_handshake_failed: Callable[[HandshakeFailed], None],
+        on_session_established: Callable[[Session], None] | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+        now: Callable[[], float] | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self._send = send
+        self._lookup_psk = lookup_psk
+        self._on_data = on_data
+        self._on_session_ended = on_session_ended
+        self._on_handshake_failed = on_handshake_failed
+        self._on_session_established = on_session_established
+        self._loop = loop or asyncio.get_running_loop()
+        self._now = now or self._loop.time
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        self._is_flush_due = False
+        self._is_closed = False
+
+    def receive(self, datagram: bytes, address: Address) -> None:
+        """Take a datagram; `flush` must follow, at the latest after the batch it was read in."""
+        if self._is_closed:
+            return
+        self._is_flush_due = True
+        for event in self.endpoint.receive_datagram(datagram, address, self._now()):
+            if type(event) is ApplicationData:
+                self._on_data(event.session, event.data)
+            else:
+                self._handle(event)
+
+    def send(self, session: Session, data: bytes) -> bool:
+        """Protect and send *data*. False when the session is over or may not send to its new address yet."""
+        if self._is_closed:
+            return False
+        self._schedule_flush()
+        return self.endpoint.send(session, data, self._now())
+
+    def end_sessions(self, identity: bytes) -> None:
+        """End each session of *identity* with a close_notify."""
+        self._handle_all(self.endpoint.end_sessions(identity, self._now()))
+        self.flush()
+
+    def end_session(self, session: Session, notify: bool = True) -> None:
+        """End one session, with a close_notify unless *notify* is false."""
+        self._handle_all(self.endpoint.end_session(session, self._now(), notify))
+        self.flush()
+
+    def flush(self) -> None:
+        """Send all that the engine has to send, and set the timer by what it waits for."""
+        self._is_flush_due = False
+        for data, address in self.endpoint.datagrams_to_send():
+            self._send(data, address)
+        self._arm_timer()
+
+    def close(self, notify: bool = True) -> None:
+        """Take leave: a close_notify to at most `CLOSE_LIMIT` sessions, then silence both ways."""
+        if self._is_closed:
+            return
+        if notify:
+            self.endpoint.close(self._now(), CLOSE_LIMIT)
+        self.flush()
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _schedule_flush(self) -> None:
+        """Outside a batch nobody calls `flush`: one call at the end of the loop's turn serves all sends."""
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush_scheduled)
+
+    def _flush_scheduled(self) -> None:
+        if self._is_flush_due and not self._is_closed:
+            self.flush()
+
+    def _handle_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case PskRequested(handshake, identity, _):
+                psk = self._lookup_psk(identity)
+                self._handle_all(self.endpoint.provide_psk(handshake, psk, self._now()))
+            case ApplicationData(session, data):
+                self._on_data(session, data)
+            case SessionEstablished(session):
+                if self._on_session_established is not None:
+                    self._on_session_established(session)
+            case SessionEnded(session, reason):
+                self._on_session_ended(session, reason)
+            case HandshakeFailed():
+                self._on_handshake_failed(event)
+
+    def _arm_timer(self) -> None:
+        """Keep a timer that fires early enough: moving it at each datagram would cost more than it saves."""
+        due = self.endpoint.get_timer()
+        if self._timer is not None:
+            if due is not None and self._timer_due <= due:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer_due = due
+            self._timer = self._loop.call_later(max(0.0, due - self._now()), self._handle_timer)
+
+    def _handle_timer(self) -> None:
+        self._timer = None
+        self._handle_all(self.endpoint.handle_timer(self._now()))
+        self.flush()

@@ -1,0 +1,256 @@
+"""UDP sockets on the event loop: read in batches, answered from the address that was asked.
+
+Knows sockets and addresses. Knows nothing of what a datagram says. Nothing here makes a task, a timer
+or a log line for a datagram; what is dropped is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from gateway.address import Address
+from gateway.transport.binding import bind_sockets, enable_packet_info
+
+DRAIN_LIMIT = 64
+"Datagrams read in one wake-up: long enough to amortise it, short enough to let timers run."
+
+MAX_DATAGRAM_BYTES = 4096
+"Longer datagrams are dropped: CoAP over UDP stays below 1.5 KB, a DTLS flight is sent in pieces."
+
+_PACKET_INFO_SPACE = 64
+_MAX_KNOWN_LOCALS = 1024
+_IP_PKTINFO = 8
+_IPV6_PKTINFO = getattr(socket, "IPV6_PKTINFO", 50)
+
+OnDatagram = Callable[[bytes, Address], None]
+
+
+@dataclass(slots=True)
+class UdpCounters:
+    """What happened to datagrams, as running totals."""
+
+    received: int = 0
+    sent: int = 0
+    dropped_too_long: int = 0
+    dropped_multicast: int = 0
+    dropped_receive_error: int = 0
+    dropped_send_buffer_full: int = 0
+    dropped_send_error: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Name → total."""
+        return asdict(self)
+
+
+class UdpSocket:
+    """One bound, non-blocking socket, read from its construction on until `close`.
+
+    Each datagram goes to *on_datagram*; after each batch *on_drained* is called, whatever happened.
+    Must be made in the loop's thread with the loop running, or be given *loop*.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        on_datagram: OnDatagram,
+        on_drained: Callable[[], None],
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        counters: UdpCounters | None = None,
+    ) -> None:
+        self.counters = counters or UdpCounters()
+        self._socket = sock
+        self._on_datagram = on_datagram
+        self._on_drained = on_drained
+        self._is_ipv6 = sock.family == socket.AF_INET6
+        self._has_packet_info = enable_packet_info(sock)
+        self._locals: dict[bytes, bytes | None] = {}
+        self._is_closed = False
+        self._loop = loop or asyncio.get_running_loop()
+        self._loop.add_reader(sock.fileno(), self._read_batch)
+
+    @property
+    def address(self) -> Address:
+        """What the socket is bound to."""
+        name = self._socket.getsockname()
+        return Address(name[0], name[1], name[3] if self._is_ipv6 else 0)
+
+    def send(self, data: bytes, address: Address) -> None:
+        """Send *data* from the local address that *address* came in by.
+
+        A full buffer or an error of the network drops it: whatever must arrive is sent again by the
+        protocols above.
+        """
+        target = (address.host, address.port, 0, address.scope) if self._is_ipv6 else address[:2]
+        try:
+            if address.local and self._has_packet_info:
+                kind = (
+                    (socket.IPPROTO_IPV6, _IPV6_PKTINFO)
+                    if self._is_ipv6
+                    else (socket.IPPROTO_IP, _IP_PKTINFO)
+                )
+                self._socket.sendmsg((data,), ((*kind, address.local),), 0, target)
+            else:
+                self._socket.sendto(data, target)
+        except BlockingIOError:
+            self.counters.dropped_send_buffer_full += 1
+        except OSError:
+            self.counters.dropped_send_error += 1
+        else:
+            self.counters.sent += 1
+
+    def close(self) -> None:
+        """Stop reading and close the socket. Harmless when repeated."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+
+    def _read_batch(self) -> None:
+        try:
+            if self._has_packet_info:
+                self._drain_with_packet_info()
+            else:
+                self._drain()
+        finally:
+            self._on_drained()
+
+    def _drain(self) -> None:
+        receive = self._socket.recvfrom
+        on_datagram = self._on_datagram
+        for _ in range(DRAIN_LIMIT):
+            try:
+                data, source = receive(MAX_DATAGRAM_BYTES + 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                # On Linux a late ICMP error of one peer: it says nothing of the next datagram.
+                if self._is_closed:
+                    return
+                self.counters.dropped_receive_error += 1
+                continue
+            if len(data) > MAX_DATAGRAM_BYTES:
+                self.counters.dropped_too_long += 1
+                continue
+            self.counters.received += 1
+            on_datagram(data, Address(source[0], source[1], source[3] if len(source) > 2 else 0))
+
+    def _drain_with_packet_info(self) -> None:
+        receive = self._socket.recvmsg
+        on_datagram = self._on_datagram
+        known = self._locals
+        for _ in range(DRAIN_LIMIT):
+            try:
+                data, ancillary, _flags, source = receive(MAX_DATAGRAM_BYTES + 1, _PACKET_INFO_SPACE)
+            except BlockingIOError:
+                return
+            except OSError:
+                if self._is_closed:
+                    return
+                self.counters.dropped_receive_error += 1
+                continue
+            if len(data) > MAX_DATAGRAM_BYTES:
+                self.counters.dropped_too_long += 1
+                continue
+            raw = ancillary[0][2] if ancillary else b""
+            local = known[raw] if raw in known else self._learn_local(raw)
+            if local is None:
+                self.counters.dropped_multicast += 1
+                continue
+            self.counters.received += 1
+            on_datagram(data, Address(source[0], source[1], source[3] if len(source) > 2 else 0, local))
+
+    def _learn_local(self, raw: bytes) -> bytes | None:
+        """Turn received packet information into what `sendmsg` wants; None for a multicast destination."""
+        if len(self._locals) >= _MAX_KNOWN_LOCALS:
+            self._locals.clear()
+        local = local_end_ipv6(raw) if self._is_ipv6 else local_end_ipv4(raw)
+        self._locals[raw] = local
+        return local
+
+
+def local_end_ipv4(packet_info: bytes) -> bytes | None:
+    """An ``in_pktinfo`` as received → one that sends from the same address.
+
+    None when the datagram was sent to a group or a broadcast address: nothing is answered there. The
+    interface is left to routing, which need not be the one it came in by. Anything else than the
+    structure gives ``b""``: no preference.
+    """
+    if len(packet_info) != 12:
+        return b""
+    _interface, own, destination = struct.unpack("=i4s4s", packet_info)
+    if own != destination:
+        return None
+    return struct.pack("=i4s4s", 0, own, bytes(4))
+
+
+def local_end_ipv6(packet_info: bytes) -> bytes | None:
+    """An ``in6_pktinfo`` as received → one that sends from the same address; None for a group.
+
+    The interface stays only with a link-local address, which means nothing without it.
+    """
+    if len(packet_info) != 20:
+        return b""
+    if packet_info[0] == 0xFF:
+        return None
+    is_link_local = packet_info[0] == 0xFE and packet_info[1] & 0xC0 == 0x80
+    return packet_info if is_link_local else packet_info[:16] + bytes(4)
+
+
+class UdpListener:
+    """The sockets of one scheme, as one thing to send through and to close."""
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        on_datagram: OnDatagram,
+        on_drained: Callable[[], None],
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Takes *sockets* over, at most one of each family (see `bind_sockets`)."""
+        self.counters = UdpCounters()
+        self._ipv4: UdpSocket | None = None
+        self._ipv6: UdpSocket | None = None
+        for sock in sockets:
+            reader = UdpSocket(sock, on_datagram, on_drained, loop=loop, counters=self.counters)
+            if sock.family == socket.AF_INET6:
+                self._ipv6 = reader
+            else:
+                self._ipv4 = reader
+
+    @classmethod
+    def open(
+        cls, host: str | None, port: int, on_datagram: OnDatagram, on_drained: Callable[[], None]
+    ) -> UdpListener:
+        """Bind (`bind_sockets`, raising its `BindError`) and listen on the running loop."""
+        return cls(bind_sockets(host, port), on_datagram, on_drained)
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """What is listened on, IPv6 first."""
+        return tuple(reader.address for reader in (self._ipv6, self._ipv4) if reader)
+
+    @property
+    def port(self) -> int:
+        """The port, as the system chose it where 0 was asked for."""
+        return self.addresses[0].port
+
+    def send(self, data: bytes, address: Address) -> None:
+        """Send *data* by the socket of the address's family; without one it is dropped and counted."""
+        reader = self._ipv6 if ":" in address.host else self._ipv4
+        if reader is None:
+            self.counters.dropped_send_error += 1
+        else:
+            reader.send(data, address)
+
+    def close(self) -> None:
+        """Close the sockets. Harmless when repeated."""
+        for reader in (self._ipv6, self._ipv4):
+            if reader is not None:
+                reader.close()
