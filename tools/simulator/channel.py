@@ -9,15 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.dtls.client import (
-    Client,
-    ClientClosed,
-    ClientConfig,
-    ClientData,
-    ClientEstablished,
-    ClientEvent,
-    ClientFailed,
-)
+from gateway.dtls.client import Client, ClientConfig
+from gateway.dtls.events import ClientClosed, ClientData, ClientEstablished, ClientEvent, ClientFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +118,7 @@ class SecureChannel:
         return self._translate(self._client.receive_datagram(datagram, now))
 
     def send(self, message: bytes, now: float) -> None:
-        if self._client is not None:
+        if self._client is not None and self._client.is_established:
             self._client.send(message, now)
 
     def drop(self) -> None:
@@ -161,5 +154,5 @@ class SecureChannel:
                 return ChannelData(data)
             case ClientFailed(reason=reason):
                 return ChannelDown(str(reason))
-            case ClientClosed():
-                return ChannelDown("closed by the server")
+            case ClientClosed(reason=reason):
+                return ChannelDown(str(reason))

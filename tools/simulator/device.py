@@ -237,7 +237,7 @@ class Device:
                     self._handle_down(reason, now)
 
     def _handle_down(self, reason: str, now: float) -> None:
-        self._channel.drop()
+        self._channel.close(now)
         if self.state in (State.HANDSHAKING, State.REGISTERING):
             self._fail(reason, now)
         else:

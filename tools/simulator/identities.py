@@ -5,19 +5,18 @@ Knows the import format and the administration of the registry. Knows no protoco
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from registry.administration import Administration, NewDevice
-from registry.errors import NotFound
-from registry.model import Security
+from registry.administration import Administration
+from registry.model import NewDevice, Security
+from tools.admin.csvformat import LineFault, read_content
 from tools.simulator.errors import SimulatorError
 
-_COLUMNS = {"node_id", "security", "secret", "timeout", "certificate", "public_key"}
 _FAULTS_SHOWN = 20
+_NO_SECRET = "no secret; use the file that `device import --secrets-out` wrote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,57 +41,16 @@ def read_identities(path: Path) -> list[Identity]:
         SimulatorError: the file cannot be used; a line for each fault.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            _check_header(path, reader.fieldnames or ())
-            return _collect(path, reader)
+        content = read_content(str(path))
     except OSError as error:
         raise SimulatorError(f"{path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SimulatorError(f"{path}: not a CSV file in UTF-8: {error}") from error
-
-
-def _check_header(path: Path, columns: Collection[str]) -> None:
-    unknown = sorted(set(columns) - _COLUMNS)
-    if "node_id" not in columns or unknown:
-        what = f"unknown column {unknown[0]!r}" if unknown else "no column node_id"
-        raise SimulatorError(f"{path}:1: {what}; the header is node_id,security,secret,timeout")
-
-
-def _collect(path: Path, reader: csv.DictReader[str]) -> list[Identity]:
-    identities: dict[str, Identity] = {}
-    faults: list[str] = []
-    for row in reader:
-        try:
-            identity = _read_row(row)
-            if identity.node_id in identities:
-                raise ValueError(f"{identity.node_id} stands twice in the file")
-            identities[identity.node_id] = identity
-        except ValueError as fault:
-            faults.append(f"{path}:{reader.line_num}: {fault}")
+    missing = [LineFault(row.number, _NO_SECRET) for row in content.rows if row.needs_secret]
+    faults = sorted((*content.faults, *missing), key=lambda fault: fault.number)
     if faults:
-        rest = len(faults) - _FAULTS_SHOWN
-        more = [f"{path}: {rest} more bad lines"] if rest > 0 else []
-        raise SimulatorError(*faults[:_FAULTS_SHOWN], *more)
-    return list(identities.values())
-
-
-def _read_row(row: Mapping[str, str | None]) -> Identity:
-    node_id = (row.get("node_id") or "").strip()
-    security = (row.get("security") or "").strip() or Security.PSK.value
-    secret = (row.get("secret") or "").strip()
-    if not node_id:
-        raise ValueError("node_id is empty")
-    if security == Security.NONE:
-        return Identity(node_id)
-    if security != Security.PSK:
-        raise ValueError(f"{security!r} devices cannot be simulated, only psk and none")
-    if not secret:
-        raise ValueError(f"no secret for {node_id}: use the file that `device import --secrets-out` wrote")
-    try:
-        return Identity(node_id, bytes.fromhex(secret))
-    except ValueError:
-        raise ValueError(f"the secret of {node_id} is not hex") from None
+        lines = [f"{content.title}, line {fault.number}: {fault.reason}" for fault in faults[:_FAULTS_SHOWN]]
+        rest = len(faults) - len(lines)
+        raise SimulatorError(*lines, *([f"{content.title}: {rest} more bad lines"] if rest else []))
+    return [Identity(row.device.node_id, row.device.secret) for row in content.rows]
 
 
 def create_identities(
@@ -136,10 +94,8 @@ def _next_kind(missing: Mapping[Security, int]) -> Security:
 
 
 def _security_of(administration: Administration, node_id: str) -> Security | None:
-    try:
-        return administration.get(node_id).device.security
-    except NotFound:
-        return None
+    view = administration.find(node_id)
+    return None if view is None else view.device.security
 
 
 def _take(administration: Administration, node_id: str, security: Security) -> Identity:

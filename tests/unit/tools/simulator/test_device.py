@@ -1,0 +1,367 @@
+from itertools import pairwise
+from random import Random
+
+import pytest
+from aiocoap.numbers.codes import Code
+from aiocoap.numbers.types import Type
+
+from tests.support.replies import empty, read, reply, request
+from tools.simulator.device import TRANSITIONS, Device, State, Trigger
+from tools.simulator.events import (
+    AttemptFailed,
+    Deregistered,
+    Ended,
+    GaveUp,
+    Registered,
+    Updated,
+)
+from tools.simulator.settings import DeviceSettings
+
+PLACE = ("rd", "place")
+
+
+class Bench:
+    """A device of the plain kind with its clock in hand."""
+
+    def __init__(self, **settings):
+        settings = {"node_id": "node", "lifetime_s": 300, **settings}
+        random = Random(1)
+        self.now = 0.0
+        self.device = Device(DeviceSettings(**settings), random.randbytes, random)
+
+    def start(self):
+        self.device.start(self.now)
+        return self.sent()
+
+    def sent(self):
+        (datagram,) = self.device.datagrams_to_send()
+        return datagram
+
+    def silent(self):
+        return list(self.device.datagrams_to_send()) == []
+
+    def answer(self, datagram, code, **options):
+        self.device.receive_datagram(reply(datagram, code, **options), self.now)
+
+    def tick(self):
+        """Let the device's next timer come."""
+        self.now = self.device.get_timer()
+        self.device.handle_timer(self.now)
+
+    def events(self):
+        return list(iter(self.device.next_event, None))
+
+    def register(self):
+        self.answer(self.start(), Code.CREATED, location=PLACE)
+        self.events()
+
+
+def test_plain_device_registers_without_a_handshake():
+    bench = Bench()
+    register = bench.start()
+    assert bench.device.state is State.REGISTERING
+    assert read(register).opt.uri_query[0] == "ep=node"
+    bench.now = 0.5
+    bench.answer(register, Code.CREATED, location=PLACE)
+    assert bench.device.state is State.REGISTERED
+    assert bench.device.location == PLACE
+    assert bench.events() == [Registered(PLACE, 0.5, 0.5)]
+
+
+def test_device_does_nothing_before_its_start():
+    bench = Bench()
+    assert bench.silent()
+    assert bench.device.get_timer() is None
+    assert bench.device.next_event() is None
+
+
+def test_update_goes_out_before_the_lifetime_ends_with_room_for_retransmissions():
+    bench = Bench(lifetime_s=300, update_jitter=0.1)
+    bench.register()
+    assert 207 * 0.9 <= bench.device.get_timer() <= 207
+    bench.tick()
+    assert bench.device.state is State.UPDATING
+    update = bench.sent()
+    assert read(update).opt.uri_path == PLACE
+    assert read(update).opt.uri_query == ()
+    bench.answer(update, Code.CHANGED)
+    assert bench.device.state is State.REGISTERED
+    assert bench.events() == [Updated(0.0)]
+
+
+def test_short_lifetime_is_renewed_at_half_of_it():
+    bench = Bench(lifetime_s=20, update_jitter=0.0)
+    bench.register()
+    assert bench.device.get_timer() == 10
+
+
+def test_unlimited_lifetime_needs_no_update():
+    bench = Bench(lifetime_s=0)
+    bench.register()
+    assert bench.device.get_timer() is None
+
+
+def test_lost_register_is_sent_again():
+    bench = Bench()
+    register = bench.start()
+    bench.tick()
+    assert bench.sent() == register
+    assert bench.device.state is State.REGISTERING
+
+
+def refuse_until_the_end(bench, code=Code.FORBIDDEN):
+    """Refuse every Register; gives the pauses between them."""
+    register, pauses = bench.start(), []
+    while True:
+        bench.answer(register, code)
+        if bench.device.state.is_final:
+            return pauses
+        assert bench.device.state is State.WAITING
+        before = bench.now
+        bench.tick()
+        pauses.append(bench.now - before)
+        register = bench.sent()
+
+
+def test_refused_register_is_tried_five_times_more_with_growing_pauses_then_given_up():
+    bench = Bench()
+    pauses = refuse_until_the_end(bench)
+    assert len(pauses) == 5
+    assert all(later > earlier for earlier, later in pairwise(pauses))
+    assert bench.device.state is State.FAILED
+    assert bench.events() == [AttemptFailed("registering", "4.03")] * 6 + [
+        GaveUp("registering", "4.03"),
+        Ended(),
+    ]
+    assert bench.device.get_timer() is None
+
+
+def test_pauses_have_an_upper_bound():
+    bench = Bench(retries=12, backoff_max_s=4.0)
+    assert max(refuse_until_the_end(bench)) <= 5.0
+
+
+def test_unanswered_register_is_given_up_after_six_attempts():
+    bench = Bench()
+    bench.device.start(0.0)
+    while not bench.device.state.is_final:
+        bench.tick()
+    assert len(bench.device.datagrams_to_send()) == 6 * 5
+    assert bench.events()[-2:] == [GaveUp("registering", "no answer"), Ended()]
+
+
+def test_success_makes_the_device_patient_again():
+    bench = Bench()
+    register = bench.start()
+    for _ in range(5):
+        bench.answer(register, Code.FORBIDDEN)
+        bench.tick()
+        register = bench.sent()
+    bench.answer(register, Code.CREATED, location=PLACE)
+    bench.tick()
+    bench.answer(bench.sent(), Code.BAD_REQUEST)
+    assert bench.device.state is State.WAITING
+
+
+def test_overloaded_server_gets_the_pause_it_asks_for():
+    bench = Bench()
+    bench.answer(bench.start(), Code.SERVICE_UNAVAILABLE, max_age=40)
+    assert bench.device.get_timer() == 40
+
+
+def test_max_age_of_other_answers_means_nothing():
+    bench = Bench()
+    bench.answer(bench.start(), Code.FORBIDDEN, max_age=40)
+    assert bench.device.get_timer() < 2
+
+
+def test_unknown_registration_is_made_anew_at_once():
+    bench = Bench()
+    bench.register()
+    bench.tick()
+    bench.answer(bench.sent(), Code.NOT_FOUND)
+    assert bench.device.state is State.REGISTERING
+    assert read(bench.sent()).opt.uri_path == ("rd",)
+    assert bench.events() == [AttemptFailed("updating", "4.04")]
+
+
+def test_register_that_is_not_found_is_a_failure_like_others():
+    bench = Bench()
+    bench.answer(bench.start(), Code.NOT_FOUND)
+    assert bench.device.state is State.WAITING
+
+
+def test_time_to_a_place_counts_from_its_loss():
+    bench = Bench()
+    bench.register()
+    bench.tick()
+    lost_at = bench.now
+    bench.answer(bench.sent(), Code.NOT_FOUND)
+    register = bench.sent()
+    bench.now = lost_at + 3
+    bench.events()
+    bench.answer(register, Code.CREATED, location=("rd", "other"))
+    assert bench.events() == [Registered(("rd", "other"), 3.0, 3.0)]
+    assert bench.device.location == ("rd", "other")
+
+
+def test_unanswered_update_leads_to_a_new_register():
+    bench = Bench()
+    bench.register()
+    bench.tick()
+    while bench.device.state is State.UPDATING:
+        bench.tick()
+    assert bench.device.state is State.WAITING
+    bench.device.datagrams_to_send()
+    bench.tick()
+    assert bench.device.state is State.REGISTERING
+    assert read(bench.sent()).opt.uri_path == ("rd",)
+
+
+def test_stopped_device_deregisters_and_is_gone():
+    bench = Bench()
+    bench.register()
+    bench.device.stop(5.0)
+    deregister = bench.sent()
+    assert (read(deregister).code, read(deregister).opt.uri_path) == (Code.DELETE, PLACE)
+    bench.answer(deregister, Code.DELETED)
+    assert bench.device.state is State.GONE
+    assert bench.events() == [Deregistered(), Ended()]
+
+
+@pytest.mark.parametrize("code", [Code.NOT_FOUND, Code.FORBIDDEN])
+def test_refused_deregister_ends_all_the_same(code):
+    bench = Bench()
+    bench.register()
+    bench.device.stop(5.0)
+    bench.answer(bench.sent(), code)
+    assert bench.device.state is State.GONE
+    assert bench.events() == [AttemptFailed("deregistering", f"4.0{code & 7}"), Ended()]
+
+
+def test_second_stop_changes_nothing():
+    bench = Bench()
+    bench.register()
+    bench.device.stop(5.0)
+    deregister = bench.sent()
+    bench.device.stop(6.0)
+    assert bench.silent()
+    bench.answer(deregister, Code.DELETED)
+    bench.device.stop(7.0)
+    assert bench.events() == [Deregistered(), Ended()]
+
+
+def test_stop_during_an_update_deregisters():
+    bench = Bench()
+    bench.register()
+    bench.tick()
+    bench.sent()
+    bench.device.stop(bench.now)
+    assert read(bench.sent()).code is Code.DELETE
+
+
+@pytest.mark.parametrize("has_started", [False, True])
+def test_device_without_a_place_is_gone_at_once(has_started):
+    bench = Bench()
+    if has_started:
+        bench.start()
+    bench.device.stop(1.0)
+    assert bench.device.state is State.GONE
+    assert bench.events() == [Ended()]
+
+
+def test_stop_during_a_pause_ends_it():
+    bench = Bench()
+    bench.answer(bench.start(), Code.FORBIDDEN)
+    bench.device.stop(bench.now)
+    assert (bench.device.state, bench.device.get_timer()) == (State.GONE, None)
+
+
+def test_device_that_is_over_hears_and_does_nothing():
+    bench = Bench()
+    bench.start()
+    bench.device.stop(1.0)
+    bench.device.receive_datagram(empty(Type.CON, 1), 2.0)
+    bench.device.handle_timer(1000.0)
+    assert bench.silent()
+
+
+def test_new_lifetime_goes_with_the_next_update_only():
+    bench = Bench(update_jitter=0.0)
+    bench.register()
+    bench.device.update(1.0, lifetime_s=60)
+    update = bench.sent()
+    assert read(update).opt.uri_query == ("lt=60",)
+    bench.now = 1.0
+    bench.answer(update, Code.CHANGED)
+    assert bench.device.get_timer() == 31
+    bench.device.update(2.0)
+    assert read(bench.sent()).opt.uri_query == ()
+
+
+def test_unconfirmed_lifetime_is_told_again_with_a_register():
+    bench = Bench()
+    bench.register()
+    bench.device.update(1.0, lifetime_s=60)
+    bench.answer(bench.sent(), Code.NOT_FOUND)
+    assert "lt=60" in read(bench.sent()).opt.uri_query
+
+
+def test_update_is_only_for_registered_devices():
+    bench = Bench()
+    bench.device.update(0.0)
+    assert (bench.device.state, bench.silent()) == (State.STARTING, True)
+
+
+def test_unreachable_server_fails_the_first_contact_at_once():
+    bench = Bench()
+    bench.start()
+    bench.device.receive_unreachable(0.1)
+    assert bench.device.state is State.WAITING
+    assert bench.events() == [AttemptFailed("registering", "nothing listens there")]
+
+
+def test_registered_device_does_not_mind_an_unreachable_server():
+    bench = Bench()
+    bench.register()
+    bench.device.receive_unreachable(0.1)
+    assert bench.device.state is State.REGISTERED
+
+
+def test_registered_device_answers_its_server():
+    bench = Bench()
+    bench.register()
+    bench.device.receive_datagram(request(Code.GET, "3", "0"), 1.0)
+    assert read(bench.sent()).code is Code.NOT_FOUND
+
+
+def test_queue_mode_device_sleeps_after_its_awake_time():
+    bench = Bench(is_queue_mode=True, awake_s=10.0)
+    bench.register()
+    bench.device.receive_datagram(empty(Type.CON, 1), 9.0)
+    assert bench.sent() == empty(Type.RST, 1)
+    bench.device.receive_datagram(empty(Type.CON, 2), 30.0)
+    assert bench.silent()
+    bench.tick()
+    bench.answer(bench.sent(), Code.CHANGED)
+    assert bench.device.state is State.REGISTERED
+    bench.device.receive_datagram(empty(Type.CON, 3), bench.now + 1)
+    assert bench.sent() == empty(Type.RST, 3)
+
+
+def test_early_timer_does_nothing():
+    bench = Bench()
+    bench.register()
+    bench.device.handle_timer(bench.now + 1)
+    assert (bench.device.state, bench.silent()) == (State.REGISTERED, True)
+
+
+def test_every_state_but_the_first_can_be_reached_and_final_ones_are_not_left():
+    assert set(TRANSITIONS.values()) == set(State) - {State.STARTING}
+    for (state, _), target in TRANSITIONS.items():
+        assert not state.is_final or target is state
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.FAILED])
+def test_every_state_can_be_stopped(state):
+    assert (state, Trigger.STOP) in TRANSITIONS
