@@ -1,4 +1,4 @@
-"""What the DTLS endpoint tells its owner.
+"""What the DTLS endpoint, and the client role, tell their owner.
 
 The owner answers `PskRequested` by `Endpoint.provide_psk`, hands `ApplicationData` upwards, and
 lets go of what it keeps about a session at `SessionEnded`.
@@ -86,3 +86,33 @@ class HandshakeFailed:
 
 
 Event = PskRequested | SessionEstablished | ApplicationData | SessionEnded | HandshakeFailed
+"What an `Endpoint` tells."
+
+
+@dataclass(frozen=True, slots=True)
+class ClientEstablished:
+    """Both Finished messages are verified; data can be sent."""
+
+
+class ClientData(NamedTuple):
+    """Decrypted, authentic, not a replay."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFailed:
+    """The handshake came to nothing."""
+
+    reason: HandshakeFailure
+
+
+@dataclass(frozen=True, slots=True)
+class ClientClosed:
+    """The established connection is over, and not by our own `close`."""
+
+    reason: SessionEnd
+
+
+ClientEvent = ClientEstablished | ClientData | ClientFailed | ClientClosed
+"What a `Client` tells."

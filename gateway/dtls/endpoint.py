@@ -1,0 +1,217 @@
+"""The server role: all peers of one socket, by connection ID or by address.
+
+Knows which of its parts a record is for: the stateless front (`hello`), a handshake in progress
+(`handshakes`, `server`), or a session (`traffic`). Knows no sockets, no clock and no keys but those
+it was handed: datagrams, keys and the time are given; datagrams, events and the time of the next
+timer are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Final
+
+from gateway.address import Address
+from gateway.dtls.counters import Counters
+from gateway.dtls.errors import DecodeError
+from gateway.dtls.events import Event, SessionEnd
+from gateway.dtls.handshakes import Handshakes
+from gateway.dtls.hello import HelloFront, VerifiedHello
+from gateway.dtls.messages import HandshakeType
+from gateway.dtls.record import ContentType, Record, decode_records
+from gateway.dtls.session import Session
+from gateway.dtls.sessions import SessionTable
+from gateway.dtls.settings import EndpointConfig
+from gateway.dtls.traffic import Outbox, Traffic
+
+__all__ = ["Endpoint", "EndpointConfig"]
+
+_TLS12_CID: Final = int(ContentType.TLS12_CID)
+_HANDSHAKE: Final = int(ContentType.HANDSHAKE)
+_ALERT: Final = int(ContentType.ALERT)
+_APPLICATION_DATA: Final = int(ContentType.APPLICATION_DATA)
+_CLIENT_HELLO: Final = int(HandshakeType.CLIENT_HELLO)
+_CLIENT_KEY_EXCHANGE: Final = int(HandshakeType.CLIENT_KEY_EXCHANGE)
+
+
+class Endpoint:
+    """Give it datagrams, answer its `PskRequested`, call `handle_timer` at `get_timer`.
+
+    After each of these calls take `datagrams_to_send`. Nothing that a peer sends raises. *entropy*
+    gives so many unguessable bytes; *now* is in monotonic seconds everywhere and never goes back.
+    """
+
+    def __init__(self, config: EndpointConfig, entropy: Callable[[int], bytes], now: float) -> None:
+        self.counters = Counters()
+        self._cid_length = config.cid_length
+        self._outbox: Outbox = []
+        self._sessions = SessionTable(config.max_sessions, config.stale_s)
+        self._front = HelloFront(config, entropy, self.counters, now)
+        self._traffic = Traffic(config, self._sessions, self.counters, self._outbox)
+        self._handshakes = Handshakes(
+            config, entropy, self.counters, self._traffic, self._sessions, self._outbox, now
+        )
+
+    @property
+    def session_count(self) -> int:
+        """Live sessions."""
+        return len(self._sessions)
+
+    @property
+    def handshake_count(self) -> int:
+        """Handshakes begun (after their cookie) and neither completed nor failed."""
+        return len(self._handshakes)
+
+    def receive_datagram(self, datagram: bytes, address: Address, now: float) -> Sequence[Event]:
+        """What a datagram brings about. One that brings nothing about is counted, see `counters`."""
+        try:
+            records = decode_records(datagram, self._cid_length)
+        except DecodeError:
+            self.counters.malformed_datagrams += 1
+            return ()
+        if len(records) == 1:
+            events = self._receive_record(records[0], address, True, now)
+        else:
+            events = self._receive_records(records, address, now)
+        if self._traffic.has_repeat:
+            self._traffic.end_datagram()
+        return events
+
+    def provide_psk(self, handshake: int, psk: bytes | None, now: float) -> Sequence[Event]:
+        """Answer a `PskRequested`; None: there is no such identity, which the peer must not learn.
+
+        An answer that comes late, or twice, changes nothing.
+        """
+        return self._handshakes.provide_psk(handshake, psk, now)
+
+    def send(self, session: Session, data: bytes, now: float) -> bool:
+        """Queue one record of application data for the newest address of *session*.
+
+        False: the session is over, or has just ended because its record numbers are used up (the
+        event follows by timer), or its address is new and may not get so much before it is confirmed.
+
+        Raises:
+            LocalProtocolError: *data* does not fit one record (16,384 bytes).
+        """
+        return self._traffic.send(session, data, now)
+
+    def end_session(self, session: Session, now: float, notify: bool = True) -> Sequence[Event]:
+        """End a session, with close_notify or silently; nothing happens to one that is over."""
+        if session.is_over:
+            return ()
+        return (self._traffic.end(session, SessionEnd.ENDED, notify=notify),)
+
+    def end_sessions(self, identity: bytes, now: float) -> Sequence[Event]:
+        """End everything that rests on the key of *identity*: sessions with close_notify, handshakes."""
+        sessions = self._sessions.of_identity(identity)
+        ended: list[Event] = [self._traffic.end(each, SessionEnd.ENDED, notify=True) for each in sessions]
+        return ended + self._handshakes.end_identity(identity)
+
+    def close(self, now: float, limit: int) -> None:
+        """Forget all peers; the *limit* used latest get a close_notify. No events."""
+        sessions = self._sessions.all()
+        for session in list(islice(sessions, max(0, len(self._sessions) - limit))):
+            self._traffic.end(session, SessionEnd.ENDED, notify=False)
+        for session in list(sessions):
+            self._traffic.end(session, SessionEnd.ENDED, notify=True)
+        self._handshakes.clear()
+
+    def get_timer(self) -> float | None:
+        """When `handle_timer` is wanted; None: never, as things stand."""
+        ours = self._handshakes.next_deadline()
+        other = self._traffic.next_deadline()
+        return other if ours is None else ours if other is None else min(ours, other)
+
+    def handle_timer(self, now: float) -> Sequence[Event]:
+        """Do what is due at *now*; harmless when nothing is."""
+        return self._handshakes.handle_timer(now) + self._traffic.handle_timer(now)
+
+    def datagrams_to_send(self) -> Sequence[tuple[bytes, Address]]:
+        """What is to be sent since the last call, in order. Taken once."""
+        datagrams = self._outbox.copy()
+        self._outbox.clear()
+        return datagrams
+
+    def _receive_records(self, records: list[Record], address: Address, now: float) -> Sequence[Event]:
+        events: list[Event] = []
+        handshake = self._handshakes.find_by_address(address)
+        if handshake is not None:
+            handshake.begin_datagram()
+        first_cid = b""
+        for record in records:
+            cid = record.cid
+            if cid and first_cid and cid != first_cid:
+                self.counters.mixed_connection_ids += 1
+                continue
+            first_cid = first_cid or cid
+            events += self._receive_record(record, address, False, now)
+        return events
+
+    def _receive_record(
+        self, record: Record, address: Address, is_alone: bool, now: float
+    ) -> Sequence[Event]:
+        epoch = record.epoch
+        if record.content_type == _TLS12_CID:
+            session = self._sessions.find_by_cid(record.cid) if epoch == 1 else None
+            if session is not None:
+                return self._traffic.receive(session, record, address, now)
+            return self._receive_early_cid(record, address, is_alone, now)
+        if epoch == 1:
+            return self._receive_legacy(record, address, is_alone, now)
+        if not epoch:
+            return self._receive_clear(record, address, is_alone, now)
+        self.counters.bad_epoch += 1
+        return ()
+
+    def _receive_early_cid(
+        self, record: Record, address: Address, is_alone: bool, now: float
+    ) -> Sequence[Event]:
+        if record.epoch != 1:
+            self.counters.bad_epoch += 1
+            return ()
+        handshake = self._handshakes.find_by_cid(record.cid)
+        if handshake is None or handshake.address != address:
+            self.counters.unknown_connection_id += 1
+            return ()
+        return self._handshakes.receive(handshake, record, is_alone, now)
+
+    def _receive_legacy(
+        self, record: Record, address: Address, is_alone: bool, now: float
+    ) -> Sequence[Event]:
+        session = self._sessions.find_by_address(address)
+        handshake = self._handshakes.find_by_address(address)
+        # A Finished is for the handshake; whatever else comes meanwhile, for the session that lives on.
+        if handshake is not None and (session is None or record.content_type == _HANDSHAKE):
+            return self._handshakes.receive(handshake, record, is_alone, now)
+        if session is not None:
+            return self._traffic.receive(session, record, address, now)
+        self.counters.unknown_peer += 1
+        return ()
+
+    def _receive_clear(self, record: Record, address: Address, is_alone: bool, now: float) -> Sequence[Event]:
+        content_type = record.content_type
+        message_type = record.fragment[0] if content_type == _HANDSHAKE and record.fragment else None
+        if message_type == _CLIENT_HELLO:
+            return self._receive_hello(record, address, is_alone, now)
+        handshake = self._handshakes.find_by_address(address)
+        if handshake is not None:
+            return self._handshakes.receive(handshake, record, is_alone, now)
+        if content_type == _APPLICATION_DATA:
+            self.counters.clear_application_data += 1
+        elif content_type == _ALERT:
+            self.counters.alerts_ignored += 1
+        elif message_type != _CLIENT_KEY_EXCHANGE or not self._traffic.receive_repeated_exchange(address):
+            self.counters.unknown_peer += 1
+        return ()
+
+    def _receive_hello(self, record: Record, address: Address, is_alone: bool, now: float) -> Sequence[Event]:
+        if not is_alone:
+            self.counters.hello_not_alone += 1
+            return ()
+        result = self._front.receive(record, address, now)
+        if isinstance(result, VerifiedHello):
+            return self._handshakes.begin(result, address, now)
+        if result is not None:
+            self._outbox.append((result, address))
+        return ()

@@ -1,0 +1,148 @@
+"""Flights (RFC 6347 §4.2.4): several messages that go out together, and again until they are answered.
+
+Knows how messages are cut and packed into datagrams and when a repetition is due. Knows neither
+what the messages say nor who is waiting for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from gateway.dtls.fragments import fragment
+from gateway.dtls.record import (
+    CHANGE_CIPHER_SPEC_BODY,
+    HEADER_BYTES,
+    ContentType,
+    Sealer,
+    encode_record,
+)
+from gateway.dtls.settings import RetransmitSettings
+
+SMALL_DATAGRAM_BYTES: Final = 512
+"What still gets through where large datagrams do not."
+
+_CHANGE_CIPHER_SPEC: Final = int(ContentType.CHANGE_CIPHER_SPEC)
+_HANDSHAKE: Final = int(ContentType.HANDSHAKE)
+
+
+class FlightMessage(NamedTuple):
+    """A handshake message with its header, or a ChangeCipherSpec."""
+
+    content_type: int
+    epoch: int
+    content: bytes
+
+
+CHANGE_CIPHER_SPEC: Final = FlightMessage(_CHANGE_CIPHER_SPEC, 0, CHANGE_CIPHER_SPEC_BODY)
+
+
+def handshake_message(content: bytes, epoch: int = 0) -> FlightMessage:
+    """A handshake message, header included, for a flight."""
+    return FlightMessage(_HANDSHAKE, epoch, content)
+
+
+class RecordWriter:
+    """Numbers our records, never one number twice, also not when a message is repeated."""
+
+    __slots__ = ("_next", "_next_in_clear", "_sealer")
+
+    def __init__(self, first_in_clear: int = 0) -> None:
+        self._next_in_clear = first_in_clear
+        self._next = 0
+        self._sealer: Sealer | None = None
+
+    @property
+    def next_in_clear(self) -> int:
+        """The number that the next record of epoch 0 will have."""
+        return self._next_in_clear
+
+    @property
+    def next_protected(self) -> int:
+        """The number that the next record of epoch 1 will have."""
+        return self._next
+
+    def protect_with(self, sealer: Sealer) -> None:
+        """Records of epoch 1 can be written from here on."""
+        self._sealer = sealer
+
+    def overhead_bytes(self, epoch: int) -> int:
+        """What a record of *epoch* adds to its content."""
+        return HEADER_BYTES if self._sealer is None or not epoch else self._sealer.overhead_bytes
+
+    def write(self, content_type: int, epoch: int, content: bytes) -> bytes:
+        """One record."""
+        if not epoch:
+            sequence = self._next_in_clear
+            self._next_in_clear = sequence + 1
+            return encode_record(content_type, sequence, content)
+        assert self._sealer is not None, "epoch 1 begins with its keys"
+        sequence = self._next
+        self._next = sequence + 1
+        return self._sealer.seal(content_type, epoch, sequence, content)
+
+
+def pack(
+    messages: Sequence[FlightMessage], writer: RecordWriter, mtu_bytes: int, is_small: bool
+) -> list[bytes]:
+    """The datagrams of a flight: as few as *mtu_bytes* allows, a record for each message or fragment.
+
+    *is_small*: at most 512 bytes and one handshake message in each, for paths and modems that lose
+    more; a Finished still travels with its ChangeCipherSpec.
+    """
+    limit = min(mtu_bytes, SMALL_DATAGRAM_BYTES) if is_small else mtu_bytes
+    datagrams: list[bytes] = []
+    current = b""
+    is_open = True
+    for content_type, epoch, content in messages:
+        room = limit - writer.overhead_bytes(epoch)
+        for piece in [content] if len(content) <= room else fragment(content, room):
+            record = writer.write(content_type, epoch, piece)
+            if current and (not is_open or len(current) + len(record) > limit):
+                datagrams.append(current)
+                current = b""
+            current += record
+            is_open = not is_small or content_type == _CHANGE_CIPHER_SPEC
+    datagrams.append(current)
+    return datagrams
+
+
+class Retransmission:
+    """When a flight is due again. Counts repetitions; the owner sends."""
+
+    __slots__ = ("_interval_s", "_settings", "due_at", "repeated")
+
+    def __init__(self, settings: RetransmitSettings, now: float) -> None:
+        self._settings = settings
+        self._interval_s = settings.initial_s
+        self.repeated = 0
+        "How often the flight went out again."
+
+        self.due_at: float | None = now + settings.initial_s if settings.count else None
+        "None: it will not be repeated by the timer any more."
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the flight has been repeated as often as is allowed, for whatever cause."""
+        return self.repeated >= self._settings.count
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the time has come for small datagrams: after half of the repetitions."""
+        return self.repeated * 2 > self._settings.count
+
+    @property
+    def interval_s(self) -> float:
+        """The wait after the newest copy."""
+        return self._interval_s
+
+    def advance(self, now: float) -> None:
+        """The flight is going out again at *now*; the next wait is longer."""
+        self.repeated += 1
+        settings = self._settings
+        self._interval_s = min(self._interval_s * settings.factor, settings.max_s)
+        self.due_at = None if self.is_used_up else now + self._interval_s
+
+    def stop(self) -> None:
+        """The peer has begun to answer: no more repetitions."""
+        self.due_at = None

@@ -1,0 +1,104 @@
+"""What both roles of a handshake share: messages in order, the running hash, keys out of a PSK.
+
+Knows no states: which message is welcome when is the roles' own table.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from hmac import compare_digest
+from typing import NamedTuple
+
+from gateway.dtls import keys
+from gateway.dtls.fragments import HandshakeMessage, Reassembler, Reassembly
+from gateway.dtls.messages import HandshakeFragment
+from gateway.dtls.suites import Suite
+
+
+class MessageInbox:
+    """Handshake messages of one direction, whole and in order of message_seq.
+
+    Most come in one piece and in order: those pass without a reassembler.
+    """
+
+    __slots__ = ("_max_ahead", "_max_bytes", "_next_seq", "_reassembler")
+
+    def __init__(self, next_seq: int, max_bytes: int, max_ahead: int) -> None:
+        self._next_seq = next_seq
+        self._max_bytes = max_bytes
+        self._max_ahead = max_ahead
+        self._reassembler: Reassembler | None = None
+
+    @property
+    def next_seq(self) -> int:
+        """The message_seq that comes next."""
+        return self._next_seq if self._reassembler is None else self._reassembler.next_seq
+
+    def skip_to(self, next_seq: int) -> None:
+        """Begin at *next_seq*; what lies in pieces is dropped, as at a change of keys."""
+        self._next_seq = next_seq
+        self._reassembler = None
+
+    def add(self, fragment: HandshakeFragment, epoch: int) -> HandshakeMessage | Reassembly:
+        """The message that *fragment* is, or completes, if it is next; else what became of it.
+
+        After a message, ask `pop` for those behind it.
+        """
+        message_type, length, message_seq, _, body = fragment
+        reassembler = self._reassembler
+        if reassembler is None:
+            if message_seq == self._next_seq and len(body) == length:
+                self._next_seq = message_seq + 1
+                return HandshakeMessage(message_type, message_seq, epoch, body)
+            if message_seq < self._next_seq:
+                return Reassembly.OLD
+            reassembler = self._reassembler = Reassembler(
+                self._max_bytes, self._max_ahead, self._max_bytes, self._next_seq
+            )
+        result = reassembler.add(fragment, epoch)
+        return result if result is not Reassembly.ACCEPTED else reassembler.pop() or result
+
+    def pop(self) -> HandshakeMessage | None:
+        """A further message that is whole and next."""
+        return None if self._reassembler is None else self._reassembler.pop()
+
+
+class Secrets(NamedTuple):
+    """What a key and the messages so far give."""
+
+    master: bytes
+    block: keys.KeyBlock
+
+
+class Transcript:
+    """The hash over all handshake messages as if unfragmented (RFC 6347 §4.2.6)."""
+
+    __slots__ = ("_hash",)
+
+    def __init__(self, *messages: bytes) -> None:
+        self._hash = sha256(b"".join(messages))
+
+    def add(self, message: bytes) -> None:
+        """The next message, with its header."""
+        self._hash.update(message)
+
+    def digest(self) -> bytes:
+        """Over all that was added until now."""
+        return self._hash.digest()
+
+
+def derive(
+    psk: bytes, suite: Suite, client_random: bytes, server_random: bytes, session_hash: bytes | None
+) -> Secrets:
+    """Keys of a PSK handshake; *session_hash* only with extended master secret (RFC 7627 §4)."""
+    premaster = keys.psk_premaster(psk)
+    if session_hash is None:
+        master = keys.master_secret(premaster, client_random, server_random)
+    else:
+        master = keys.extended_master_secret(premaster, session_hash)
+    return Secrets(master, keys.key_block(master, client_random, server_random, suite))
+
+
+def is_finished_right(verify_data: bytes, master: bytes, is_client: bool, handshake_hash: bytes) -> bool:
+    """Whether the peer's Finished proves the same key and the same messages; in constant time."""
+    return compare_digest(verify_data, keys.verify_data(master, is_client, handshake_hash))

@@ -1,0 +1,229 @@
+"""The handshakes in progress: begun after the cookie, limited, timed, turned into sessions.
+
+Knows how many there may be and what becomes of each. What happens inside one is `server`'s.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from gateway.address import Address
+from gateway.dtls.alerts import encode_alert, fatal
+from gateway.dtls.counters import Counters
+from gateway.dtls.events import Event, HandshakeFailed, HandshakeFailure, PskRequested, SessionEstablished
+from gateway.dtls.hello import VerifiedHello
+from gateway.dtls.limits import HostRate
+from gateway.dtls.negotiation import Choice, Refusal, choose
+from gateway.dtls.record import ContentType, Record, encode_record
+from gateway.dtls.server import ServerHandshake, ServerSettings, State
+from gateway.dtls.sessions import SessionTable
+from gateway.dtls.settings import EndpointConfig
+from gateway.dtls.timers import Deadlines
+from gateway.dtls.traffic import Outbox, Traffic
+
+_CID_TRIES: Final = 10
+
+
+class Handshakes:
+    """All unfinished handshakes of one endpoint; at most one per address."""
+
+    __slots__ = (
+        "_by_address",
+        "_by_cid",
+        "_by_number",
+        "_config",
+        "_counters",
+        "_deadlines",
+        "_last_number",
+        "_outbox",
+        "_rate",
+        "_settings",
+        "_table",
+        "_traffic",
+    )
+
+    def __init__(
+        self,
+        config: EndpointConfig,
+        entropy: Callable[[int], bytes],
+        counters: Counters,
+        traffic: Traffic,
+        table: SessionTable,
+        outbox: Outbox,
+        now: float,
+    ) -> None:
+        self._config = config
+        self._counters = counters
+        self._traffic = traffic
+        self._table = table
+        self._outbox = outbox
+        self._settings = ServerSettings(config, config.retransmit, entropy, counters)
+        self._rate = HostRate(config.handshakes_per_minute, now)
+        self._deadlines = Deadlines()
+        self._by_number: OrderedDict[int, ServerHandshake] = OrderedDict()
+        self._by_address: dict[Address, ServerHandshake] = {}
+        self._by_cid: dict[bytes, ServerHandshake] = {}
+        self._last_number = 0
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def find_by_address(self, address: Address) -> ServerHandshake | None:
+        """The one with the client at *address*."""
+        return self._by_address.get(address)
+
+    def find_by_cid(self, cid: bytes) -> ServerHandshake | None:
+        """The one that has given *cid* to its client."""
+        return self._by_cid.get(cid)
+
+    def begin(self, verified: VerifiedHello, address: Address, now: float) -> Sequence[Event]:
+        """A hello has shown its cookie: a new handshake, or a copy of the hello of one that runs."""
+        client_random = verified.hello.random
+        present = self._by_address.get(address)
+        if present is not None and present.client_random == client_random:
+            present.repeat(now)
+            return self._settle(present, present.state, now)
+        if self._traffic.is_repeated_hello(address, client_random):
+            return ()
+        if not self._rate.is_allowed(address.host, now):
+            self._counters.handshakes_rate_limited += 1
+            return (HandshakeFailed(address, None, HandshakeFailure.LIMIT),)
+        if verified.hello.has_legacy_connection_id:
+            self._counters.legacy_connection_ids += 1
+        choice = choose(verified.hello, self._config.suites)
+        if isinstance(choice, Refusal):
+            self._counters.handshakes_failed += 1
+            alert = encode_alert(fatal(choice.alert))
+            self._outbox.append((encode_record(ContentType.ALERT, verified.record_sequence, alert), address))
+            return (HandshakeFailed(address, None, choice.reason),)
+        if present is not None:
+            self._counters.handshakes_restarted += 1
+            self._forget(present)
+        events = self._make_room()
+        self._start(verified, choice, address, now)
+        return events
+
+    def receive(
+        self, handshake: ServerHandshake, record: Record, is_alone: bool, now: float
+    ) -> Sequence[Event]:
+        """A record for a running handshake; *is_alone*: in a datagram of its own."""
+        if is_alone:
+            handshake.begin_datagram()
+        before = handshake.state
+        handshake.receive(record, now)
+        return self._settle(handshake, before, now)
+
+    def provide_psk(self, number: int, psk: bytes | None, now: float) -> Sequence[Event]:
+        """The answer to a PskRequested; ignored when its handshake is no more or was answered."""
+        handshake = self._by_number.get(number)
+        if handshake is None or handshake.state is not State.KEY:
+            self._counters.late_keys += 1
+            return ()
+        handshake.provide_psk(psk, now)
+        return self._settle(handshake, State.KEY, now)
+
+    def end_identity(self, identity: bytes) -> list[Event]:
+        """Give up the handshakes of an identity whose key is no longer good."""
+        hit = [handshake for handshake in self._by_number.values() if handshake.identity == identity]
+        return [self._fail(handshake, HandshakeFailure.UNKNOWN_IDENTITY) for handshake in hit]
+
+    def clear(self) -> None:
+        """Forget them all."""
+        for handshake in list(self._by_number.values()):
+            self._forget(handshake)
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timer` is wanted."""
+        return self._deadlines.next_at()
+
+    def handle_timer(self, now: float) -> list[Event]:
+        """Repeat and give up what is due."""
+        events: list[Event] = []
+        for number in self._deadlines.pop_due(now):
+            handshake = self._by_number[number]
+            handshake.handle_timer(now)
+            if handshake.state is State.FAILED:
+                events += self._settle(handshake, State.FAILED, now)
+            else:
+                self._flush(handshake)
+                self._arm(handshake)
+        return events
+
+    def _start(self, verified: VerifiedHello, choice: Choice, address: Address, now: float) -> None:
+        self._last_number += 1
+        cid = b"" if choice.peer_cid is None else self._new_cid()
+        handshake = ServerHandshake(self._last_number, address, verified, choice, cid, self._settings, now)
+        self._counters.handshakes_begun += 1
+        self._by_number[handshake.number] = handshake
+        self._by_address[address] = handshake
+        if cid:
+            self._by_cid[cid] = handshake
+        self._flush(handshake)
+        self._arm(handshake)
+
+    def _settle(self, handshake: ServerHandshake, before: State, now: float) -> Sequence[Event]:
+        state = handshake.state
+        if state is State.ESTABLISHED:
+            return self._establish(handshake, now)
+        self._flush(handshake)
+        if state is State.FAILED:
+            assert handshake.failure is not None
+            return (self._fail(handshake, handshake.failure),)
+        if handshake.is_sooner:
+            self._arm(handshake)
+        if state is before or state is not State.KEY:
+            return ()
+        assert handshake.identity is not None
+        return (PskRequested(handshake.number, handshake.identity, handshake.address),)
+
+    def _establish(self, handshake: ServerHandshake, now: float) -> Sequence[Event]:
+        session = handshake.make_session(now)
+        self._forget(handshake)
+        ended = self._traffic.adopt(session, now)
+        if ended is None:
+            self._counters.handshakes_failed += 1
+            return (HandshakeFailed(handshake.address, handshake.identity, HandshakeFailure.LIMIT),)
+        self._flush(handshake)
+        self._counters.handshakes_completed += 1
+        return [*ended, SessionEstablished(session)]
+
+    def _fail(self, handshake: ServerHandshake, failure: HandshakeFailure) -> HandshakeFailed:
+        self._forget(handshake)
+        self._counters.handshakes_failed += 1
+        return HandshakeFailed(handshake.address, handshake.identity, failure)
+
+    def _make_room(self) -> Sequence[Event]:
+        if len(self._by_number) < self._config.max_handshakes:
+            return ()
+        self._counters.handshakes_evicted += 1
+        return (self._fail(next(iter(self._by_number.values())), HandshakeFailure.LIMIT),)
+
+    def _forget(self, handshake: ServerHandshake) -> None:
+        del self._by_number[handshake.number]
+        del self._by_address[handshake.address]
+        if handshake.cid:
+            del self._by_cid[handshake.cid]
+        self._deadlines.cancel(handshake.number)
+
+    def _flush(self, handshake: ServerHandshake) -> None:
+        if handshake.to_send:
+            address = handshake.address
+            self._outbox += [(datagram, address) for datagram in handshake.to_send]
+            handshake.to_send.clear()
+
+    def _arm(self, handshake: ServerHandshake) -> None:
+        # A deadline that only moved away is found out when the old one comes: two in three are never due.
+        handshake.timer_at = handshake.next_deadline
+        self._deadlines.set(handshake.number, handshake.timer_at)
+
+    def _new_cid(self) -> bytes:
+        config = self._config
+        if not config.cid_length:
+            return b""
+        for _ in range(_CID_TRIES):
+            cid = bytes((config.node,)) + self._settings.entropy(config.cid_length - 1)
+            if self._table.find_by_cid(cid) is None and cid not in self._by_cid:
+                return cid
+        return b""

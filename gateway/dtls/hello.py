@@ -1,0 +1,169 @@
+"""The stateless front: a ClientHello is answered by a cookie until one comes back (RFC 6347 §4.2.1).
+
+Keeps nothing about anybody, except the fragments of hellos, which lie in one small buffer that all
+strangers share. What has shown its cookie is handed on.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from gateway.address import Address
+from gateway.dtls.cookie import SECRET_BYTES, CookieMaker
+from gateway.dtls.counters import Counters
+from gateway.dtls.errors import DecodeError
+from gateway.dtls.fragments import Reassembler, Reassembly
+from gateway.dtls.messages import (
+    ClientHello,
+    HandshakeFragment,
+    HandshakeType,
+    decode_client_hello,
+    decode_fragments,
+    encode_hello_verify_request,
+    encode_message,
+)
+from gateway.dtls.record import DTLS_1_0, DTLS_1_2, ContentType, Record, encode_record
+from gateway.dtls.settings import EndpointConfig
+
+MAX_HELLO_BYTES: Final = 8_192
+MAX_MESSAGE_SEQ: Final = 63
+"A hello is the first or second message, a few more where cookies grew old on the way."
+
+MAX_SEQUENCE: Final = 0xFFFF_FFFF
+"Of a record in clear: we go on counting from the number of the hello."
+
+_ENTRY_BYTES: Final = 512
+"What a hello in pieces costs beside its bytes."
+
+
+class VerifiedHello(NamedTuple):
+    """A hello whose sender can be reached at the address it came from."""
+
+    hello: ClientHello
+    message: bytes
+    "With its header, as the handshake hash covers it."
+
+    message_seq: int
+    record_sequence: int
+
+
+class _PartialHello:
+    __slots__ = ("expires_at", "reassembler", "size_bytes")
+
+    def __init__(self, reassembler: Reassembler, expires_at: float) -> None:
+        self.reassembler = reassembler
+        self.expires_at = expires_at
+        self.size_bytes = _ENTRY_BYTES
+
+
+class HelloFragments:
+    """ClientHellos in pieces: so many bytes in all, so many seconds each; the oldest goes first."""
+
+    __slots__ = ("_counters", "_lifetime_s", "_max_bytes", "_partials", "size_bytes")
+
+    def __init__(self, max_bytes: int, lifetime_s: float, counters: Counters) -> None:
+        self._max_bytes = max_bytes
+        self._lifetime_s = lifetime_s
+        self._counters = counters
+        self._partials: OrderedDict[Address, _PartialHello] = OrderedDict()
+        self.size_bytes = 0
+
+    def add(self, fragment: HandshakeFragment, address: Address, now: float) -> bytes | None:
+        """Take a piece; gives the body of the hello that it completes.
+
+        A piece that does not fit what lies there begins anew: a client may have changed its mind,
+        and a stranger's pieces under its address must not stand in its way.
+        """
+        self._expire(now)
+        partial = self._partials.get(address)
+        if partial is None or partial.reassembler.add(fragment, 0) is not Reassembly.ACCEPTED:
+            self._forget(address)
+            reassembler = Reassembler(MAX_HELLO_BYTES, 1, self._max_bytes, fragment.message_seq)
+            if reassembler.add(fragment, 0) is not Reassembly.ACCEPTED:
+                self._counters.hello_fragments_dropped += 1
+                return None
+            partial = self._partials[address] = _PartialHello(reassembler, now + self._lifetime_s)
+            self.size_bytes += partial.size_bytes
+        message = partial.reassembler.pop()
+        if message is not None:
+            self._forget(address)
+            return message.body
+        size_bytes = _ENTRY_BYTES + partial.reassembler.size_bytes
+        self.size_bytes += size_bytes - partial.size_bytes
+        partial.size_bytes = size_bytes
+        while self.size_bytes > self._max_bytes:
+            self._drop(next(iter(self._partials)))
+        return None
+
+    def _expire(self, now: float) -> None:
+        while self._partials:
+            address, oldest = next(iter(self._partials.items()))
+            if oldest.expires_at > now:
+                return
+            self._drop(address)
+
+    def _drop(self, address: Address) -> None:
+        self._forget(address)
+        self._counters.hello_fragments_dropped += 1
+
+    def _forget(self, address: Address) -> None:
+        partial = self._partials.pop(address, None)
+        if partial is not None:
+            self.size_bytes -= partial.size_bytes
+
+
+class HelloFront:
+    """Answers hellos with cookies; gives those that bring theirs back."""
+
+    __slots__ = ("_cookies", "_counters", "_entropy", "_fragments")
+
+    def __init__(
+        self, config: EndpointConfig, entropy: Callable[[int], bytes], counters: Counters, now: float
+    ) -> None:
+        self._entropy = entropy
+        self._counters = counters
+        self._cookies = CookieMaker(entropy(SECRET_BYTES), config.cookie_secret_lifetime_s, now)
+        self._fragments = HelloFragments(config.hello_fragments_bytes, config.hello_fragments_s, counters)
+
+    def receive(self, record: Record, address: Address, now: float) -> VerifiedHello | bytes | None:
+        """A record that begins with a ClientHello, alone in its datagram.
+
+        Gives the verified hello, the datagram to answer with (not longer than the hello), or nothing.
+        """
+        counters = self._counters
+        if record.version not in (DTLS_1_2, DTLS_1_0) or record.sequence > MAX_SEQUENCE:
+            counters.bad_version += 1
+            return None
+        try:
+            fragment, *others = decode_fragments(record.fragment)
+            if others or fragment.message_seq > MAX_MESSAGE_SEQ:
+                counters.hello_not_alone += 1
+                return None
+            body: bytes | None = fragment.body
+            if len(fragment.body) != fragment.length:
+                body = self._fragments.add(fragment, address, now)
+            if body is None:
+                return None
+            hello = decode_client_hello(body)
+        except DecodeError:
+            counters.hello_malformed += 1
+            return None
+        return self._check_cookie(hello, body, fragment.message_seq, record.sequence, address, now)
+
+    def _check_cookie(
+        self, hello: ClientHello, body: bytes, message_seq: int, sequence: int, address: Address, now: float
+    ) -> VerifiedHello | bytes:
+        cookies = self._cookies
+        if cookies.is_rotation_due(now):
+            cookies.rotate(self._entropy(SECRET_BYTES), now)
+        if hello.cookie:
+            if cookies.is_valid(address, hello):
+                message = encode_message(HandshakeType.CLIENT_HELLO, message_seq, body)
+                return VerifiedHello(hello, message, message_seq, sequence)
+            self._counters.cookies_refused += 1
+        self._counters.hello_verify_requests += 1
+        request = encode_hello_verify_request(DTLS_1_0, cookies.make(address, hello))
+        message = encode_message(HandshakeType.HELLO_VERIFY_REQUEST, message_seq, request)
+        return encode_record(ContentType.HANDSHAKE, sequence, message, DTLS_1_0)

@@ -1,0 +1,115 @@
+"""What an endpoint is told at its making: sizes, times and limits. Values only, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.dtls.suites import DEFAULT_SUITES
+
+
+@dataclass(frozen=True, slots=True)
+class RetransmitSettings:
+    """The timer of a flight (RFC 6347 §4.2.4)."""
+
+    initial_s: float = 1.0
+    factor: float = 2.0
+    max_s: float = 60.0
+
+    count: int = 5
+    "Repetitions of a flight; the second half of them in small datagrams."
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """The server role. Every limit has a counter of its own in `Counters`."""
+
+    node: int = 0
+    "First byte of every connection ID that this endpoint gives out."
+
+    cid_length: int = 8
+    "Bytes of our connection IDs, the node byte included; 0: none are given."
+
+    suites: tuple[int, ...] = DEFAULT_SUITES
+    "Cipher suites by IANA number; our order decides."
+
+    mtu_bytes: int = 1200
+    "Largest datagram of a flight that is not yet in small-datagram back-off."
+
+    retransmit_initial_s: float = 1.0
+    retransmit_factor: float = 2.0
+    retransmit_max_s: float = 60.0
+    retransmit_count: int = 5
+
+    handshake_timeout_s: float = 60.0
+    "Since the last message that brought the handshake forward."
+
+    max_handshakes: int = 10_000
+    "Unfinished ones after their cookie; beyond it the oldest goes."
+
+    handshakes_per_minute: int = 6_000
+    "Per source host, begun after the cookie; 0: no limit."
+
+    handshake_buffer_bytes: int = 4_096
+    "Per handshake: fragments, and records that came before their key."
+
+    max_sessions: int = 1_000_000
+
+    stale_s: float = 1_800.0
+    "With max_sessions reached, a session idle for longer gives way; with none, newcomers are refused."
+
+    last_flight_s: float = 120.0
+    "How long a Finished is kept for a client that did not get it, unless its first record shows that it did."
+
+    max_bad_records: int = 32
+    "Forged records in a row before a session is deaf for bad_record_mute_s."
+
+    bad_record_mute_s: float = 4.0
+
+    max_forgeries: int = 1 << 20
+    "Forged records over a session's life before it is ended."
+
+    cookie_secret_lifetime_s: float = 60.0
+    "A cookie is good for this long at least and twice as long at most."
+
+    hello_fragments_bytes: int = 65_536
+    "One buffer for the ClientHello fragments of everybody; the oldest goes."
+
+    hello_fragments_s: float = 5.0
+
+    unvalidated_factor: int = 3
+    "Bytes sent per byte received, to an address a session moved to and has not confirmed."
+
+    @property
+    def retransmit(self) -> RetransmitSettings:
+        """The flight timer of this endpoint."""
+        return RetransmitSettings(
+            self.retransmit_initial_s, self.retransmit_factor, self.retransmit_max_s, self.retransmit_count
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig:
+    """The client role."""
+
+    identity: bytes
+    psk: bytes
+    suites: tuple[int, ...] = DEFAULT_SUITES
+    "Offered in this order."
+
+    cid: bytes | None = b""
+    "What records towards us carry; empty: none, but we can send the server's; None: not offered."
+
+    extended_master_secret: bool = True
+    mtu_bytes: int = 1200
+    retransmit_initial_s: float = 1.0
+    retransmit_factor: float = 2.0
+    retransmit_max_s: float = 60.0
+    retransmit_count: int = 5
+    "Repetitions of a flight; after one more wait the handshake has failed."
+
+    @property
+    def retransmit(self) -> RetransmitSettings:
+        """The flight timer of this client."""
+        return RetransmitSettings(
+            self.retransmit_initial_s, self.retransmit_factor, self.retransmit_max_s, self.retransmit_count
+        )

@@ -1,0 +1,282 @@
+"""What records do to established sessions, and what sessions send.
+
+Decides on replays, forgeries, moved addresses, alerts and renegotiation. Owns the last flights of
+fresh sessions. Knows no handshake in progress.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.address import Address
+from gateway.dtls.alerts import (
+    CLOSE_NOTIFY,
+    Alert,
+    AlertDescription,
+    AlertLevel,
+    decode_alert,
+    encode_alert,
+)
+from gateway.dtls.counters import Counters
+from gateway.dtls.errors import DecodeError
+from gateway.dtls.events import ApplicationData, Event, SessionEnd, SessionEnded
+from gateway.dtls.messages import HandshakeType, decode_fragments
+from gateway.dtls.record import (
+    CHANGE_CIPHER_SPEC_BODY,
+    DTLS_1_2,
+    HEADER_BYTES,
+    MAX_SEQUENCE,
+    ContentType,
+    Record,
+    encode_record,
+)
+from gateway.dtls.session import Session, UnconfirmedPath
+from gateway.dtls.sessions import SessionTable
+from gateway.dtls.settings import EndpointConfig
+
+Outbox = list[tuple[bytes, Address]]
+
+_APPLICATION_DATA: Final = int(ContentType.APPLICATION_DATA)
+_ALERT: Final = int(ContentType.ALERT)
+_HANDSHAKE: Final = int(ContentType.HANDSHAKE)
+_NO_RENEGOTIATION: Final = encode_alert(Alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION))
+_CLOSE_NOTIFY: Final = encode_alert(CLOSE_NOTIFY)
+
+
+class Traffic:
+    """The sessions of one endpoint at work."""
+
+    __slots__ = ("_config", "_counters", "_ended", "_last_flights", "_outbox", "_repeat", "_table")
+
+    def __init__(
+        self, config: EndpointConfig, table: SessionTable, counters: Counters, outbox: Outbox
+    ) -> None:
+        self._config = config
+        self._table = table
+        self._counters = counters
+        self._outbox = outbox
+        # By the address of the handshake; in the order of their deadlines, for all live equally long.
+        self._last_flights: OrderedDict[Address, Session] = OrderedDict()
+        self._repeat: Session | None = None
+        self._ended: list[Event] = []
+
+    # --- from the peer
+
+    def receive(self, session: Session, record: Record, address: Address, now: float) -> Sequence[Event]:
+        """A record of epoch 1 that names *session*, by connection ID or by its address."""
+        sequence = record.sequence
+        if not session.window.is_fresh(sequence):
+            self._counters.replayed_records += 1
+            return ()
+        if record.version != DTLS_1_2:
+            self._counters.bad_version += 1
+            return ()
+        if session.muted_until > now and not _is_own_address(session, address):
+            self._counters.muted_records += 1
+            return ()
+        opened = session.opener.open(record)
+        if opened is None:
+            return self._receive_forgery(session, now)
+        is_newest = session.window.mark(sequence)
+        session.bad_records = 0
+        self._table.touch(session, now)
+        if address != session.address:
+            if is_newest:
+                self._move(session, address, record)
+        elif session.path is not None:
+            session.path = None
+        content_type, content = opened
+        if content_type != _APPLICATION_DATA:
+            return self._receive_other(session, content_type, content)
+        if not session.is_confirmed:
+            return [*self._confirm(session), *((ApplicationData(session, content),) if content else ())]
+        return (ApplicationData(session, content),) if content else ()
+
+    def receive_repeated_exchange(self, address: Address) -> bool:
+        """A ClientKeyExchange in clear came from *address*: does a fresh session there explain it?"""
+        session = self._last_flights.get(address)
+        if session is None:
+            return False
+        self._repeat = session
+        return True
+
+    def is_repeated_hello(self, address: Address, client_random: bytes) -> bool:
+        """Whether a hello is a late copy of the one that led to a fresh session at *address*."""
+        session = self._last_flights.get(address)
+        flight = None if session is None else session.last_flight
+        return flight is not None and flight.client_random == client_random
+
+    def end_datagram(self) -> None:
+        """All records of a datagram were received: what they asked to repeat goes out, once."""
+        session, self._repeat = self._repeat, None
+        flight = None if session is None else session.last_flight
+        if session is None or flight is None or not flight.repeats_left:
+            return
+        flight.repeats_left -= 1
+        change = encode_record(ContentType.CHANGE_CIPHER_SPEC, flight.next_in_clear, CHANGE_CIPHER_SPEC_BODY)
+        flight.next_in_clear += 1
+        self._counters.last_flights_repeated += 1
+        self._outbox.append((change + session.seal(_HANDSHAKE, flight.finished), session.address))
+
+    @property
+    def has_repeat(self) -> bool:
+        """Whether `end_datagram` has anything to do."""
+        return self._repeat is not None
+
+    # --- from the owner
+
+    def send(self, session: Session, data: bytes, now: float) -> bool:
+        """One record of application data; False: over, used up, or more than its address may get now."""
+        if session.is_over:
+            return False
+        if session.next_sequence >= MAX_SEQUENCE:
+            self._counters.sessions_exhausted += 1
+            self._ended.append(self.end(session, SessionEnd.EXHAUSTED, notify=True))
+            return False
+        return self._transmit(session, _APPLICATION_DATA, data)
+
+    def end(self, session: Session, reason: SessionEnd, *, notify: bool) -> SessionEnded:
+        """Let go of a session that is not over yet, with or without telling the peer."""
+        if notify:
+            self._transmit(session, _ALERT, _CLOSE_NOTIFY)
+        session.is_over = True
+        self._forget_last_flight(session)
+        self._table.remove(session)
+        return SessionEnded(session, reason)
+
+    def adopt(self, session: Session, now: float) -> list[Event] | None:
+        """Take in a session whose handshake is complete: who must go for it; None: there is no room."""
+        table = self._table
+        events: list[Event] = []
+        for other in (table.find_by_address(session.address), table.surplus_of(session.identity)):
+            if other is not None and not other.is_over:
+                self._counters.sessions_superseded += 1
+                events.append(self.end(other, SessionEnd.SUPERSEDED, notify=False))
+        if table.is_full:
+            own = table.of_identity(session.identity)
+            stale = own[0] if own else table.find_stale(now)
+            if stale is None:
+                self._counters.sessions_refused += 1
+                return None
+            self._counters.sessions_evicted += 1
+            events.append(self.end(stale, SessionEnd.EVICTED, notify=False))
+        table.add(session)
+        if session.last_flight is not None:
+            address = session.address
+            replaced = self._last_flights.pop(address, None)
+            if replaced is not None:
+                replaced.last_flight = None
+            self._last_flights[address] = session
+        return events
+
+    # --- time
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timer` is wanted; long past, when an end waits to be told."""
+        if self._ended:
+            return 0.0
+        for session in self._last_flights.values():
+            return session.established_at + self._config.last_flight_s
+        return None
+
+    def handle_timer(self, now: float) -> list[Event]:
+        """Free the last flights whose time is up; tell of sessions that ended while sending."""
+        while self._last_flights:
+            session = next(iter(self._last_flights.values()))
+            if session.established_at + self._config.last_flight_s > now:
+                break
+            self._forget_last_flight(session)
+        ended, self._ended = self._ended, []
+        return ended
+
+    # --- inside
+
+    def _receive_forgery(self, session: Session, now: float) -> Sequence[Event]:
+        self._counters.bad_records += 1
+        session.forgeries += 1
+        session.bad_records += 1
+        config = self._config
+        if session.forgeries >= config.max_forgeries:
+            self._counters.sessions_bad_records += 1
+            return (self.end(session, SessionEnd.BAD_RECORDS, notify=True),)
+        if session.bad_records >= config.max_bad_records:
+            session.bad_records = 0
+            session.muted_until = now + config.bad_record_mute_s
+        return ()
+
+    def _move(self, session: Session, address: Address, record: Record) -> None:
+        confirmed = session.address if session.path is None else session.path.confirmed
+        received_bytes = HEADER_BYTES + len(record.cid) + len(record.fragment)
+        session.path = None if address == confirmed else UnconfirmedPath(confirmed, received_bytes)
+        session.address = address
+        self._counters.sessions_moved += 1
+
+    def _confirm(self, session: Session) -> list[Event]:
+        session.is_confirmed = True
+        self._forget_last_flight(session)
+        events: list[Event] = []
+        for other in self._table.of_identity(session.identity):
+            if other is session:
+                break
+            self._counters.sessions_superseded += 1
+            events.append(self.end(other, SessionEnd.SUPERSEDED, notify=False))
+        return events
+
+    def _receive_other(self, session: Session, content_type: int, content: bytes) -> Sequence[Event]:
+        if content_type == _ALERT:
+            return self._receive_alert(session, content)
+        if content_type == _HANDSHAKE:
+            self._receive_handshake(session, content)
+        else:
+            self._counters.unexpected_records += 1
+        return ()
+
+    def _receive_alert(self, session: Session, content: bytes) -> Sequence[Event]:
+        try:
+            alert = decode_alert(content)
+        except DecodeError:
+            self._counters.malformed_messages += 1
+            return ()
+        if alert.is_close:
+            return (self.end(session, SessionEnd.CLOSE_NOTIFY, notify=True),)
+        if alert.is_fatal:
+            return (self.end(session, SessionEnd.PEER_ALERT, notify=False),)
+        self._counters.alerts_ignored += 1
+        return ()
+
+    def _receive_handshake(self, session: Session, content: bytes) -> None:
+        try:
+            message_type = decode_fragments(content)[0].message_type
+        except DecodeError:
+            self._counters.malformed_messages += 1
+            return
+        if message_type == HandshakeType.FINISHED and session.last_flight is not None:
+            self._repeat = session
+        elif message_type == HandshakeType.CLIENT_HELLO:
+            self._counters.renegotiations_refused += 1
+            self._transmit(session, _ALERT, _NO_RENEGOTIATION)
+        else:
+            self._counters.unexpected_messages += 1
+
+    def _transmit(self, session: Session, content_type: int, content: bytes) -> bool:
+        path = session.path
+        if path is not None:
+            size_bytes = len(content) + session.sealer.overhead_bytes
+            if path.sent_bytes + size_bytes > self._config.unvalidated_factor * path.received_bytes:
+                self._counters.sends_over_budget += 1
+                return False
+            path.sent_bytes += size_bytes
+        self._outbox.append((session.seal(content_type, content), session.address))
+        return True
+
+    def _forget_last_flight(self, session: Session) -> None:
+        flight = session.last_flight
+        if flight is not None:
+            session.last_flight = None
+            del self._last_flights[flight.address]
+
+
+def _is_own_address(session: Session, address: Address) -> bool:
+    return address == session.address or (session.path is not None and address == session.path.confirmed)
