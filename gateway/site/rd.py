@@ -32,7 +32,7 @@ from gateway.lwm2m.registration import (
     find_node_id,
     find_objection,
 )
-from gateway.messaging.exchange import Pending
+from gateway.messaging.pending import Pending
 from gateway.site.respond import Fault, error_response, response
 from registry.clock import Clock
 from registry.model import Device, ObjectList, Registration

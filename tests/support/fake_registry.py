@@ -1,0 +1,89 @@
+"""A registry of dictionaries: the part that ``gateway.site`` uses, with a disk that does what the test says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from registry.model import Device, Registration, Security
+
+
+class Outcome(NamedTuple):
+    """What `registry.store.CommitOutcome` tells."""
+
+    is_committed: bool
+
+
+Done = Callable[[Outcome], None]
+
+
+@dataclass
+class FakeRegistry:
+    """Keeps devices and registrations; commits at once, at `flush`, or never."""
+
+    is_overloaded: bool = False
+    is_deferred: bool = False
+    is_disk_full: bool = False
+    devices: dict[str, Device] = field(default_factory=dict)
+    registrations: dict[str, Registration] = field(default_factory=dict)
+    calls: list[tuple[str, Registration]] = field(default_factory=list)
+    refusals: list[tuple[str, str, str]] = field(default_factory=list)
+    _waiting: list[Done] = field(default_factory=list)
+
+    def add(self, node_id: str, security: Security = Security.NONE, *, is_frozen: bool = False) -> Device:
+        """A device, as the command line would have created it."""
+        number = len(self.devices) + 1
+        device = Device(number, f"d-{number:016}", node_id, security, 0, 0, is_frozen=is_frozen)
+        self.devices[node_id] = device
+        return device
+
+    def flush(self) -> None:
+        """Commit what was deferred."""
+        waiting, self._waiting = self._waiting, []
+        for done in waiting:
+            done(Outcome(not self.is_disk_full))
+
+    def find_device(self, node_id: str) -> Device | None:
+        return self.devices.get(node_id)
+
+    def find_registration(self, location: str) -> Registration | None:
+        return self.registrations.get(location)
+
+    def find_registration_of(self, device_number: int) -> Registration | None:
+        held = (one for one in self.registrations.values() if one.device == device_number)
+        return next(held, None)
+
+    def register(self, registration: Registration, done: Done) -> None:
+        if not self.is_disk_full:
+            self._drop(registration)
+            self.registrations[registration.location] = registration
+        self._commit("register", registration, done)
+
+    def change(self, registration: Registration, done: Done) -> None:
+        if not self.is_disk_full:
+            self.registrations[registration.location] = registration
+        self._commit("change", registration, done)
+
+    def renew(self, registration: Registration, address: str) -> None:
+        assert self.registrations[registration.location] == registration
+        self.calls.append((f"renew {address}", registration))
+
+    def deregister(self, registration: Registration, done: Done) -> None:
+        if not self.is_disk_full:
+            self._drop(registration)
+        self._commit("deregister", registration, done)
+
+    def refuse(self, node_id: str, address: str, reason: str) -> None:
+        self.refusals.append((node_id, address, reason))
+
+    def _drop(self, registration: Registration) -> None:
+        held = self.find_registration_of(registration.device)
+        if held is not None:
+            del self.registrations[held.location]
+
+    def _commit(self, name: str, registration: Registration, done: Done) -> None:
+        self.calls.append((name, registration))
+        self._waiting.append(done)
+        if not self.is_deferred:
+            self.flush()
