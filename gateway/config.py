@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A setting given on the command line."""
+    """A setting given by a flag of its own, or by ``--set``."""
 
     key: str
     "``section.key``"
@@ -85,8 +85,12 @@ class _Layer:
         return own or f"{self.origin}: {name}"
 
 
-def load(file: Path | None = None, overrides: Iterable[Override] = ()) -> GatewayConfig:
-    """Resolve the settings: defaults < *file* < environment < *overrides*.
+def load(
+    file: Path | None = None, sets: Iterable[str] = (), overrides: Iterable[Override] = ()
+) -> GatewayConfig:
+    """Resolve the settings: defaults < *file* < environment < *sets* < *overrides*.
+
+    *sets* are texts ``SECTION.KEY=VALUE``; of two for one key the later one holds.
 
     A relative path in the file counts from the file's folder, elsewhere from the working directory.
 
@@ -95,7 +99,7 @@ def load(file: Path | None = None, overrides: Iterable[Override] = ()) -> Gatewa
     """
     faults: list[str] = []
     layers = [
-        _read_overrides(overrides, faults),
+        _read_overrides([*_parse_sets(sets, faults), *overrides], faults),
         _read_environment(faults),
         _read_file(file, faults) if file else _Layer({}, {}),
     ]
@@ -109,23 +113,14 @@ def load(file: Path | None = None, overrides: Iterable[Override] = ()) -> Gatewa
     return config
 
 
-def parse_overrides(texts: Iterable[str]) -> list[Override]:
-    """Read each ``SECTION.KEY=VALUE`` of ``--set``.
-
-    Raises:
-        ConfigError: some are not of that form.
-    """
-    overrides, faults = [], []
+def _parse_sets(texts: Iterable[str], faults: list[str]) -> Iterator[Override]:
     for text in texts:
         name, equals, value = text.partition("=")
         section, _, key = name.strip().partition(".")
         if equals and section and key:
-            overrides.append(Override(f"{section}.{key}", value.strip(), "--set"))
+            yield Override(f"{section}.{key}", value.strip(), "--set")
         else:
             faults.append(f"--set {text}: write SECTION.KEY=VALUE, for example log.level=debug")
-    if faults:
-        raise ConfigError(faults)
-    return overrides
 
 
 def _merge(layers: Iterable[_Layer], faults: list[str]) -> dict[str, Any]:

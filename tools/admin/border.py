@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -50,37 +51,49 @@ def faults_of(error: BaseException) -> Sequence[str]:
 class CommandGroup(TyperGroup):
     """The top of the command tree; sub-commands raise, here it is told."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        """Run a command line to its exit status. With *standalone_mode* it ends in `SystemExit`."""
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command line to its exit status; with *standalone_mode* it ends in `SystemExit`."""
+        run = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
-        sys.exit(self._run(*args, **extra))
+            return run()
+        sys.exit(_run(run))
 
-    def _run(self, *args: Any, **extra: Any) -> int:
-        try:
-            status = super().main(*args, standalone_mode=False, **extra)
-            sys.stdout.flush()
-            return status if isinstance(status, int) else 0
-        except typer.Abort:
-            complain("stopped")
-        except typer.TyperException as error:
-            return _tell_of_usage(error)
-        except BrokenPipeError:
-            _close_stdout()
-        except (Refused, RegistryError, OSError, BaseExceptionGroup) as error:
-            faults = faults_of(error)
-            if not faults:
-                raise
-            for fault in faults:
-                complain(fault)
-        return 1
+
+def _run(command: Callable[[], object]) -> int:
+    try:
+        status = command()
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except typer.Abort:
+        complain("stopped")
+    except typer.TyperException as error:
+        return _tell_of_usage(error)
+    except BrokenPipeError:
+        _close_stdout()
+    except (Refused, RegistryError, OSError, BaseExceptionGroup) as error:
+        faults = faults_of(error)
+        if not faults:
+            raise
+        for fault in faults:
+            complain(fault)
+    return 1
 
 
 def _tell_of_usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "nodegate"
-    message = " ".join(error.format_message().split()).rstrip(".")
-    complain(f"{message}; see '{path} --help'")
+    # Help that was shown for want of a command is an error without a text.
+    message = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
+    if message:
+        complain(f"{message}; see '{path} --help'")
     return error.exit_code
 
 

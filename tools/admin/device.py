@@ -6,22 +6,26 @@ Each command opens the registry, does one thing in one transaction, and answers 
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from registry.model import DeviceState, Security
+from gateway.visible import visible
+from registry.identifiers import parse_secret
+from registry.model import Created, DeviceState, DeviceView, ObjectLink, Security
+from registry.shapes import describe_created, describe_device
+from registry.timestamps import format_ms
+from tools.admin import importing
 from tools.admin.border import Refused
+from tools.admin.opening import open_administration, open_if_there
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database, NodeId
-from tools.admin.output import print_fields, print_json, print_json_array, print_table, rfc3339, visible
+from tools.admin.output import print_fields, print_json, print_json_array, print_table
 
-if TYPE_CHECKING:
-    from registry.administration import Created, DeviceView
+app = typer.Typer(
+    help="Pre-register devices, see them, take them back.", no_args_is_help=True, rich_markup_mode="markdown"
+)
 
-app = typer.Typer(help="Pre-register devices, see them, take them back.", no_args_is_help=True)
-
+COLUMNS = ("NODE ID", "DEVICE ID", "SECURITY", "STATE", "ADDRESS", "EXPIRES")
 SHOWN_ONCE = "The secret is shown this once."
 
 
@@ -54,8 +58,6 @@ def create(
 
         head -c 16 /dev/urandom | xxd -p | nodegate device create meter-8 --secret - --json
     """
-    from tools.admin.opening import open_administration
-
     given = read_secret(secret)
     with open_administration(db) as administration:
         created = administration.create(node_id, security, given, timeout)
@@ -81,16 +83,15 @@ def list_devices(
 
         nodegate device list --limit 100 --after meter-7 --json
     """
-    from tools.admin.opening import open_administration
-    from tools.admin.shapes import device_shape
-
-    with open_administration(db) as administration:
-        views = administration.list(state=state, security=security, limit=limit, after=after)
+    with open_if_there(db) as administration:
+        views = (
+            administration.list(state=state, security=security, limit=limit, after=after)
+            if administration
+            else ()
+        )
         if as_json:
-            print_json_array(device_shape(view) for view in views)
-            return
-        columns = ("NODE ID", "DEVICE ID", "SECURITY", "STATE", "ADDRESS", "EXPIRES")
-        if not print_table(columns, (_row(view) for view in views)):
+            print_json_array(describe_device(view, with_refusals=False) for view in views)
+        elif not print_table(COLUMNS, (_row(view) for view in views)):
             print("no devices")
 
 
@@ -109,7 +110,7 @@ def _row(view: DeviceView) -> tuple[object, ...]:
 def _expiry(view: DeviceView) -> str | None:
     if view.registration is None:
         return None
-    return rfc3339(view.expires_at_ms) or "never"
+    return "never" if view.expires_at_ms is None else format_ms(view.expires_at_ms)
 
 
 @app.command()
@@ -122,9 +123,7 @@ def show(node_id: NodeId, db: Database = DEFAULT_DATABASE, as_json: AsJson = Fal
 
         nodegate device show d-abcdefghijklmnop --json
     """
-    from tools.admin.opening import open_administration
-
-    with open_administration(db) as administration:
+    with open_administration(db, create=False) as administration:
         view = administration.get(node_id)
     _print_view(view, as_json)
 
@@ -144,17 +143,14 @@ def delete(
 
         nodegate device delete meter-7 --yes
     """
-    from tools.admin.opening import open_administration
-    from tools.admin.shapes import deleted_shape
-
-    with open_administration(db) as administration:
+    with open_administration(db, create=False) as administration:
         device = administration.get(node_id).device
         question = f"Delete {visible(device.node_id)} ({device.device_id})?"
         if sys.stdin.isatty() and not yes and not typer.confirm(question, err=True):
             raise Refused("nothing was deleted")
         administration.delete(device.device_id)
     if as_json:
-        print_json(deleted_shape(device))
+        print_json({"device_id": device.device_id, "node_id": device.node_id})
     else:
         print(f"deleted {visible(device.node_id)} ({device.device_id})")
 
@@ -167,11 +163,8 @@ def freeze(node_id: NodeId, db: Database = DEFAULT_DATABASE, as_json: AsJson = F
 
         nodegate device freeze meter-7
     """
-    from tools.admin.opening import open_administration
-
-    with open_administration(db) as administration:
-        administration.freeze(node_id)
-        view = administration.get(node_id)
+    with open_administration(db, create=False) as administration:
+        view = administration.freeze(node_id)
     _print_view(view, as_json)
 
 
@@ -183,11 +176,8 @@ def unfreeze(node_id: NodeId, db: Database = DEFAULT_DATABASE, as_json: AsJson =
 
         nodegate device unfreeze meter-7
     """
-    from tools.admin.opening import open_administration
-
-    with open_administration(db) as administration:
-        administration.unfreeze(node_id)
-        view = administration.get(node_id)
+    with open_administration(db, create=False) as administration:
+        view = administration.unfreeze(node_id)
     _print_view(view, as_json)
 
 
@@ -207,19 +197,20 @@ def reset_secret(
 
         nodegate device reset-secret meter-7
     """
-    from tools.admin.opening import open_administration
-
     given = read_secret(secret)
-    with open_administration(db) as administration:
+    with open_administration(db, create=False) as administration:
         created = administration.reset_secret(node_id, given)
     _print_created(created, as_json)
+
+
+app.command("import")(importing.import_devices)
 
 
 def read_secret(option: str | None) -> bytes | None:
     """The bytes that ``--secret`` names; None lets the registry make some.
 
     Raises:
-        Refused: it is not hex. The text never repeats it.
+        InvalidValue: it is not hex, too short or too long.
     """
     if option is None:
         return None
@@ -229,26 +220,21 @@ def read_secret(option: str | None) -> bytes | None:
             if sys.stdin.isatty()
             else sys.stdin.readline()
         )
-    try:
-        return bytes.fromhex(option.strip())
-    except ValueError:
-        raise Refused("the secret is not hex: give 16 to 128 hex digits, two for each byte") from None
+    return parse_secret(option.strip())
 
 
 def _print_created(created: Created, as_json: bool) -> None:
-    from tools.admin.shapes import created_shape
-
-    shape = created_shape(created)
     if as_json:
-        print_json(shape)
+        print_json(describe_created(created))
         return
+    device = created.device
     print_fields(
         [
-            ("node ID", shape["node_id"]),
-            ("device ID", shape["device_id"]),
-            ("security", shape["security"]),
+            ("node ID", device.node_id),
+            ("device ID", device.device_id),
+            ("security", device.security),
             ("secret", created.secret.hex() if created.secret else None),
-            ("timeout", f"{shape['timeout']} s" if shape["timeout"] else "none"),
+            ("timeout", _seconds(device.timeout_s, "none")),
         ]
     )
     if created.secret:
@@ -256,39 +242,48 @@ def _print_created(created: Created, as_json: bool) -> None:
 
 
 def _print_view(view: DeviceView, as_json: bool) -> None:
-    from tools.admin.shapes import shown_shape
-
-    shape = shown_shape(view)
     if as_json:
-        print_json(shape)
+        print_json(describe_device(view, with_refusals=True))
         return
-    fields: list[tuple[str, object]] = [
-        ("node ID", shape["node_id"]),
-        ("device ID", shape["device_id"]),
-        ("security", shape["security"]),
-        ("state", shape["state"]),
-        ("timeout", f"{shape['timeout']} s" if shape["timeout"] else "none"),
-        ("created", shape["created_at"]),
-        ("connected", shape["connected_at"] or "never"),
-    ]
-    registration = shape["registration"]
-    if registration:
-        fields += [
-            ("location", registration["location"]),
-            ("address", registration["address"]),
-            ("LwM2M", registration["lwm2m"]),
-            ("binding", registration["binding"]),
-            ("lifetime", f"{registration['lifetime']} s" if registration["lifetime"] else "unlimited"),
-            ("registered", registration["registered_at"]),
-            ("expires", registration["expires_at"] or "never"),
-            ("objects", " ".join(_object_text(link) for link in registration["objects"])),
-        ]
-    print_fields(fields)
-    if shape["refused"]:
+    print_fields([*_device_fields(view), *_registration_fields(view)])
+    if view.refusals:
         print()
-        rows = ((refusal["at"], refusal["address"], refusal["reason"]) for refusal in shape["refused"])
+        rows = ((format_ms(refusal.at_ms), refusal.address, refusal.reason) for refusal in view.refusals)
         print_table(("REFUSED", "ADDRESS", "REASON"), rows)
 
 
-def _object_text(link: dict[str, str | None]) -> str:
-    return f"{link['path']};ver={link['version']}" if link["version"] else str(link["path"])
+def _device_fields(view: DeviceView) -> list[tuple[str, object]]:
+    device = view.device
+    return [
+        ("node ID", device.node_id),
+        ("device ID", device.device_id),
+        ("security", device.security),
+        ("state", view.state),
+        ("timeout", _seconds(device.timeout_s, "none")),
+        ("created", format_ms(device.created_at_ms)),
+        ("connected", "never" if device.connected_at_ms is None else format_ms(device.connected_at_ms)),
+    ]
+
+
+def _registration_fields(view: DeviceView) -> list[tuple[str, object]]:
+    registration = view.registration
+    if registration is None:
+        return []
+    return [
+        ("location", f"/rd/{registration.location}"),
+        ("address", registration.address),
+        ("LwM2M", registration.lwm2m),
+        ("binding", registration.binding),
+        ("lifetime", _seconds(registration.lifetime_s, "unlimited")),
+        ("registered", format_ms(registration.registered_at_ms)),
+        ("expires", _expiry(view)),
+        ("objects", " ".join(_object_text(link) for link in registration.objects.links)),
+    ]
+
+
+def _seconds(duration_s: int, none: str) -> str:
+    return f"{duration_s} s" if duration_s else none
+
+
+def _object_text(link: ObjectLink) -> str:
+    return f"{link.path};ver={link.version}" if link.version else link.path

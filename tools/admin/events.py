@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.visible import visible
 from registry.events import EventType
+from registry.model import EventRow
+from registry.shapes import describe_event
+from registry.timestamps import format_ms
+from tools.admin.opening import open_administration, open_if_there
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database
-from tools.admin.output import print_json, rfc3339, to_json, visible
+from tools.admin.output import print_json, to_json
 
 if TYPE_CHECKING:
-    from registry.administration import Administration, EventRow
+    from registry.administration import Administration
 
 POLL_S = 0.25
 PAGE_ROWS = 1000
@@ -45,19 +50,18 @@ def events(
 
         nodegate events --type refused --type registration_expired --json
     """
-    from tools.admin.opening import open_administration
-    from tools.admin.shapes import event_shape
-
-    tell = (lambda event: print_json(event_shape(event))) if as_json else _print_line
-    with open_administration(db) as administration, _ended_by_signals():
-        for event in read(administration, after, tuple(types or ()), time.sleep if follow else None):
-            tell(event)
+    tell = _print_json if as_json else _print_line
+    opened = open_administration(db) if follow else open_if_there(db)
+    with opened as administration, _ended_by_signals():
+        if administration is not None:
+            for event in read(administration, after, types or (), time.sleep if follow else None):
+                tell(event)
 
 
 def read(
     administration: Administration,
     after: int,
-    types: tuple[EventType, ...],
+    types: Sequence[EventType],
     wait: Callable[[float], object] | None,
 ) -> Iterator[EventRow]:
     """Events behind the cursor *after*; with *wait* for ever, calling it when there is nothing new."""
@@ -88,6 +92,10 @@ def _ended_by_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _print_json(event: EventRow) -> None:
+    print_json(describe_event(event))
+
+
 def _print_line(event: EventRow) -> None:
     data = f"  {to_json(event.data)}" if event.data else ""
-    print(f"{rfc3339(event.at_ms)}  {event.type:<20}  {visible(event.node_id)}{data}", flush=True)
+    print(f"{format_ms(event.at_ms)}  {event.type:<20}  {visible(event.node_id)}{data}", flush=True)

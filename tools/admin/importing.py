@@ -1,201 +1,133 @@
-"""The CSV format of ``nodegate device import``: reading, checking, and writing generated secrets.
+"""``nodegate device import``: many devices from a CSV file, all or none.
 
-A header ``node_id,security,secret,timeout``, the last three optional, then a device a line; an empty
-field takes its default. Knows files and lines; does not touch the registry.
+Everything is read and checked before the transaction opens; generated secrets lie on the disk before it
+commits. The format is `tools.admin.csvformat`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from gateway.visible import visible
-from registry.errors import InvalidValue
-from registry.identifiers import check_node_id, check_timeout, parse_secret
-from registry.model import Security
-from registry.sqlite import sync_directory
+import typer
+
+from registry.errors import ImportRefused
+from registry.model import Created
+from registry.shapes import describe_created
 from tools.admin.border import Refused
+from tools.admin.opening import open_administration, open_if_there
+from tools.admin.options import DEFAULT_DATABASE, AsJson, Database
+from tools.admin.output import print_json
 
-COLUMNS = ("node_id", "security", "secret", "timeout")
-WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A good line of the file."""
-
-    number: int
-    "Where it begins, counted from 1, the header included."
-
-    node_id: str
-    security: Security
-    secret: bytes | None
-    "None: one has to be made, or none is needed."
-
-    timeout_s: int
-
-    @property
-    def needs_secret(self) -> bool:
-        """Whether a secret has to be made for it."""
-        return self.security is Security.PSK and self.secret is None
+if TYPE_CHECKING:
+    from tools.admin.csvformat import Content, LineFault, SecretsFile
 
 
-def read_lines(name: str) -> list[Line]:
-    """Every device of the file *name*; ``-`` is stdin.
+def import_devices(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE.csv", help="The file; `-` reads stdin.", show_default=False)
+    ],
+    secrets_out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="New file for generated secrets, in the same format, mode 0600."),
+    ] = None,
+    db: Database = DEFAULT_DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    """Add the devices of a CSV file, all of them or none.
 
-    Raises:
-        Refused: with a line for each bad line, and nothing else done.
-        OSError: the file cannot be read.
+    The first line is `node_id,security,secret,timeout`, the last three optional; an empty field takes its
+    default (psk, a generated secret, 0). Generated secrets go to `--secrets-out` or into the `--json` answer.
+
+    Examples:
+
+        nodegate device import fleet.csv --secrets-out secrets.csv
+
+        nodegate device import fleet.csv --json > made.json
     """
-    data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    title = "stdin" if name == "-" else name
-    faults: list[str] = []
-    lines = [line for line in parse(data, faults) if line is not None]
-    if faults:
-        raise Refused(*(f"{title}, {fault}" for fault in faults), "nothing was imported")
-    return lines
+    from tools.admin.csvformat import read_content
 
-
-def parse(data: bytes, faults: list[str]) -> Iterator[Line | None]:
-    """Read the format; a bad line is None and says why in *faults* (``line 3: …``)."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = data.count(b"\n", 0, error.start) + 1
-        faults.append(f"line {number}: not UTF-8; save the file as “CSV UTF-8”")
-        return
-    records = _read_records(text, faults)
-    _, header = next(records, (1, []))
-    columns = [name.strip() for name in header]
-    problem = _find_fault_of_header(columns)
-    if problem:
-        faults.append(f"line 1: {problem}")
-        return
-    first_lines: dict[str, int] = {}
-    for number, record in records:
-        try:
-            line = _read_line(number, columns, record)
-            earlier = first_lines.setdefault(line.node_id, number)
-            if earlier != number:
-                raise InvalidValue(f"node ID {line.node_id!r} stands on line {earlier} already")
-        except InvalidValue as error:
-            faults.append(f"line {number}: {error}")
-            yield None
-        else:
-            yield line
-
-
-def _read_records(text: str, faults: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """Records with the line each begins on; empty lines are passed over."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        number = reader.line_num + 1
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            faults.append(f"line {number}: not CSV: {error}; the lines behind it were not read")
-            return
-        if record:
-            yield number, record
-
-
-def _find_fault_of_header(columns: Sequence[str]) -> str | None:
-    expected = f"the header is {','.join(COLUMNS)}, the last three optional"
-    if not columns:
-        return f"the file is empty; {expected}"
-    if "node_id" not in columns:
-        return f"no column node_id, separated by commas; {expected}"
-    unknown = [column for column in columns if column not in COLUMNS]
-    if unknown:
-        return f"unknown column {unknown[0]!r}; {expected}"
-    if len(set(columns)) != len(columns):
-        return f"a column stands there twice; {expected}"
-    return None
-
-
-def _read_line(number: int, columns: Sequence[str], record: Sequence[str]) -> Line:
-    if len(record) > len(columns):
-        raise InvalidValue(
-            f"{len(record)} fields under {len(columns)} columns; put text with a comma in quotes"
+    content = read_content(file)
+    if content.faults:
+        raise _refusal(content, [*content.faults, *_find_taken(content, db)])
+    if content.needs_secrets and secrets_out is None and not as_json:
+        raise Refused(
+            "secrets would be generated and lost; say where to with --secrets-out FILE, or use --json"
         )
-    fields = dict(zip(columns, record, strict=False))
-    node_id = fields.get("node_id", "")
-    check_node_id(node_id)
-    security = _read_security(fields.get("security", "").strip())
-    secret = fields.get("secret", "").strip()
-    if secret and security is not Security.PSK:
-        raise InvalidValue(f"a device with security {security} has no secret; leave the field empty")
-    return Line(
-        number,
-        node_id,
-        security,
-        parse_secret(secret) if secret else None,
-        _read_timeout(fields.get("timeout", "").strip()),
+    created = _import(content, secrets_out, db)
+    if as_json:
+        print_json(
+            {"created": len(created), "devices": [_describe(one, secrets_out is None) for one in created]}
+        )
+        return
+    print(f"created {len(created)} devices")
+    if secrets_out and content.needs_secrets:
+        print(f"generated secrets are in {secrets_out}")
+
+
+def _import(content: Content, secrets_out: Path | None, db: str) -> Sequence[Created]:
+    generated = [index for index, row in enumerate(content.rows) if row.needs_secret]
+    with (
+        open_administration(db) as administration,
+        _secrets_file(secrets_out if generated else None) as file,
+        _progress() as progress,
+    ):
+
+        def write_secrets(created: Sequence[Created]) -> None:
+            if file is not None:
+                file.write(created[index] for index in generated)
+
+        try:
+            return administration.import_devices(
+                [row.device for row in content.rows], progress, write_secrets
+            )
+        except ImportRefused as error:
+            raise _refusal(content, content.locate(error.faults)) from None
+
+
+def _refusal(content: Content, faults: Iterable[LineFault]) -> Refused:
+    lines = sorted(faults, key=lambda fault: fault.number)
+    return Refused(
+        *(f"{content.title}, line {fault.number}: {fault.reason}" for fault in lines), "nothing was imported"
     )
 
 
-def _read_security(text: str) -> Security:
-    if not text:
-        return Security.PSK
-    try:
-        return Security(text)
-    except ValueError:
-        kinds = " or ".join(Security)
-        raise InvalidValue(f"security {text!r} is not known; write {kinds}") from None
+def _find_taken(content: Content, db: str) -> Iterator[LineFault]:
+    """What the registry would say of the good lines, so that one run names every bad one."""
+    from tools.admin.csvformat import LineFault
+
+    with open_if_there(db, is_told=False) as administration:
+        if administration is None:
+            return
+        for row in content.rows:
+            if administration.find(row.device.node_id) is not None:
+                yield LineFault(row.number, f"{row.device.node_id} exists already")
 
 
-def _read_timeout(text: str) -> int:
-    if not text:
-        return 0
-    if not WHOLE_NUMBER.fullmatch(text):
-        raise InvalidValue(f"the timeout {text!r} is not a whole number of seconds")
-    check_timeout(int(text))
-    return int(text)
+def _describe(created: Created, with_secret: bool) -> dict[str, object]:
+    description = describe_created(created)
+    return description if with_secret else {**description, "secret": None}
+
+
+def _secrets_file(path: Path | None) -> AbstractContextManager[SecretsFile | None]:
+    from tools.admin.csvformat import open_secrets_file
+
+    return nullcontext() if path is None else open_secrets_file(path)
 
 
 @contextmanager
-def secrets_file(path: Path) -> Iterator[SecretsFile]:
-    """A new file for generated secrets, for its owner alone; taken away again if the block fails.
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on stderr, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    Raises:
-        Refused: it is there already: it may hold the only copy of other secrets.
-        OSError: it cannot be made.
-    """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        raise Refused(f"{path} is there already and may hold secrets; name a new file") from None
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            yield SecretsFile(file, path)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-class SecretsFile:
-    """Generated secrets in the import format, so that a simulator or a production line can read them."""
-
-    def __init__(self, file: io.TextIOWrapper, path: Path) -> None:
-        self._file = file
-        self._path = path
-
-    def write(self, lines: Iterable[Line]) -> None:
-        """Write *lines*, secrets filled in, and wait until they lie on the disk."""
-        writer = csv.writer(self._file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for line in lines:
-            assert line.secret is not None
-            writer.writerow((line.node_id, line.security.value, line.secret.hex(), line.timeout_s))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        sync_directory(self._path.parent)
+    columns = (TextColumn("devices"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("devices", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -13,6 +15,8 @@ LATE = (
     LateCommand("simulate", "Let simulated devices register with a gateway.", "tools.simulator.command"),
     LateCommand("bench", "Measure the CPU that each operation costs.", "tools.bench.command"),
 )
+
+ORDER = ("serve", "device", "events", "simulate", "bench")
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -28,12 +32,29 @@ app.add_typer(device.app, name="device")
 app.command()(events.events)
 
 
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"nodegate {metadata.version('nodegate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_say_version, help="Say which version this is."),
+    ] = False,
+) -> None:
+    pass
+
+
 def command() -> CommandGroup:
-    """The whole tree, ready to be called."""
+    """The whole tree, ready to be called, in the order in which help shows it."""
     group = typer.main.get_command(app)
     assert isinstance(group, CommandGroup)
     for late in LATE:
         group.add_command(late)
+    group.commands = {name: group.commands[name] for name in ORDER}
     return group
 
 

@@ -9,7 +9,6 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gateway.visible import visible
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
 
 WIDE = 100_000
 "Columns of an output that is no terminal: nothing is folded there, for ``grep`` and ``awk``."
-
-
-def rfc3339(at_ms: int | None) -> str | None:
-    """Milliseconds since 1970 as RFC 3339 in UTC, to the millisecond."""
-    if at_ms is None:
-        return None
-    seconds, milliseconds = divmod(at_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 
 
 def to_json(value: object) -> str:

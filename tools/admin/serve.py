@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tools.admin.border import Refused
+
+if TYPE_CHECKING:
+    from gateway.settings import GatewayConfig
 
 
 class LogLevel(StrEnum):
@@ -27,32 +31,39 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+Config = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Settings in TOML, a table for each section.")
+]
+Registry = Annotated[
+    str | None, typer.Option("--db", metavar="URL", help="The registry; default `sqlite:///nodegate.db`.")
+]
+Host = Annotated[
+    str | None,
+    typer.Option(metavar="ADDR", help="IP address to listen on; default every interface, IPv4 and IPv6."),
+]
+CoapPort = Annotated[
+    int | None, typer.Option(metavar="N", help="UDP port for CoAP, default 5683; 0: the system's choice.")
+]
+CoapsPort = Annotated[
+    int | None, typer.Option(metavar="N", help="UDP port for CoAP over DTLS, default 5684.")
+]
+Level = Annotated[LogLevel | None, typer.Option(help="Least severity that is told; default info.")]
+Format = Annotated[LogFormat | None, typer.Option(help="Text for people (default) or JSON for machines.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a setting; may be given often."),
+]
+
+
 def serve(
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings in TOML, a table for each section.")
-    ] = None,
-    db: Annotated[
-        str | None,
-        typer.Option("--db", metavar="URL", help="The registry; default `sqlite:///nodegate.db`."),
-    ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option(metavar="ADDR", help="IP address to listen on; default every interface, IPv4 and IPv6."),
-    ] = None,
-    coap_port: Annotated[
-        int | None, typer.Option(metavar="N", help="UDP port for CoAP, default 5683; 0: the system's choice.")
-    ] = None,
-    coaps_port: Annotated[
-        int | None, typer.Option(metavar="N", help="UDP port for CoAP over DTLS, default 5684.")
-    ] = None,
-    log_level: Annotated[LogLevel | None, typer.Option(help="Least severity that is told.")] = None,
-    log_format: Annotated[
-        LogFormat | None, typer.Option(help="Text for people or JSON for machines.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a setting; may be given often."),
-    ] = None,
+    config: Config = None,
+    db: Registry = None,
+    host: Host = None,
+    coap_port: CoapPort = None,
+    coaps_port: CoapsPort = None,
+    log_level: Level = None,
+    log_format: Format = None,
+    sets: Sets = None,
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT.
 
@@ -67,12 +78,9 @@ def serve(
 
         nodegate serve --host 127.0.0.1 --coap-port 0 --set registration.min_lifetime_s=60
     """
-    import asyncio
+    from gateway.config import ConfigError, Override, load
 
-    from gateway import logs
-    from gateway.config import ConfigError, Override, load, parse_overrides
-
-    flags = {
+    flags: dict[str, tuple[str, object]] = {
         "db.url": ("--db", db),
         "server.host": ("--host", host),
         "server.coap_port": ("--coap-port", coap_port),
@@ -80,16 +88,29 @@ def serve(
         "log.level": ("--log-level", log_level),
         "log.format": ("--log-format", log_format),
     }
-    named = [Override(key, str(value), flag) for key, (flag, value) in flags.items() if value is not None]
+    overrides = [Override(key, str(value), flag) for key, (flag, value) in flags.items() if value is not None]
     try:
-        resolved = load(config, [*parse_overrides(settings or ()), *named])
+        settings = load(config, sets or (), overrides)
     except ConfigError as error:
         raise Refused(*error.faults) from None
-    logs.configure(resolved.log.level, resolved.log.format)
+    run(settings)
 
-    from gateway.app import serve as serve_gateway
 
-    asyncio.run(serve_gateway(resolved, _announce))
+def run(settings: GatewayConfig) -> None:
+    """Set up the logs and run the gateway to its end.
+
+    Raises:
+        RegistryError: the database or its key cannot be used.
+        Refused: an address cannot be listened on.
+    """
+    from gateway import app, logs
+    from gateway.transport.errors import BindError
+
+    logs.configure(settings.log.level, settings.log.format)
+    try:
+        asyncio.run(app.serve(settings, _announce))
+    except BindError as error:
+        raise Refused(str(error)) from None
 
 
 def _announce(line: str) -> None:

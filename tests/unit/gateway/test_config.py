@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from gateway.config import ConfigError, Override, load, parse_overrides
+from gateway.config import ConfigError, Override, load
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +28,9 @@ def write(tmp_path: Path):
     return write_file
 
 
-def faults(file: Path | None = None, overrides: list[Override] | None = None) -> tuple[str, ...]:
+def faults(file: Path | None = None, *sets: str, flags: Sequence[Override] = ()) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as caught:
-        load(file, overrides or [])
+        load(file, sets, flags)
     return caught.value.faults
 
 
@@ -41,21 +42,19 @@ def test_later_source_wins_key_by_key(write, monkeypatch: pytest.MonkeyPatch) ->
     file = write("[dtls]\nnode = 1\nmax_sessions = 1\nmax_handshakes = 1")
     monkeypatch.setenv("NODEGATE_DTLS__NODE", "2")
     monkeypatch.setenv("NODEGATE_DTLS__MAX_SESSIONS", "2")
-    dtls = load(file, [Override("dtls.node", "3", "--set")]).dtls
+    dtls = load(file, ["dtls.node=3"]).dtls
     assert (dtls.node, dtls.max_sessions, dtls.max_handshakes) == (3, 2, 1)
 
 
 def test_flag_of_its_own_given_last_wins_over_set() -> None:
-    config = load(
-        None, [Override("server.coap_port", "1", "--set"), Override("server.coap_port", "2", "--coap-port")]
-    )
+    config = load(None, ["server.coap_port=1"], [Override("server.coap_port", "2", "--coap-port")])
     assert config.server.coap_port == 2
 
 
 def test_text_becomes_what_the_setting_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODEGATE_SERVER__HOST", "127.0.0.1,::1")
     monkeypatch.setenv("NODEGATE_REGISTRATION__ALLOW_UNLIMITED", "true")
-    config = load(None, [Override("dtls.retransmit_initial_s", "0.5", "--set")])
+    config = load(None, ["dtls.retransmit_initial_s=0.5"])
     assert config.server.host == ("127.0.0.1", "::1")
     assert config.registration.allow_unlimited is True
     assert config.dtls.retransmit_initial_s == 0.5
@@ -168,12 +167,9 @@ def test_fault_in_the_environment_names_the_variable(monkeypatch: pytest.MonkeyP
 
 
 def test_fault_in_a_flag_names_the_flag() -> None:
-    overrides = [
-        Override("server.coap_port", "70000", "--coap-port"),
-        Override("dtls.node", "x", "--set"),
-        Override("nowhere.x", "1", "--set"),
-    ]
-    assert faults(None, overrides) == (
+    assert faults(
+        None, "dtls.node=x", "nowhere.x=1", flags=[Override("server.coap_port", "70000", "--coap-port")]
+    ) == (
         "--set nowhere.x: no such section; docs/configuration.md names them all",
         "--coap-port: '70000' is too large: at most 65535",
         "--set dtls.node: 'x' is not a whole number",
@@ -189,7 +185,7 @@ def test_a_fault_is_blamed_on_the_source_that_won(write, monkeypatch: pytest.Mon
 def test_faults_of_all_sources_are_told_at_once(write, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write("[log]\nlevel = 'loud'\n[coap]\nmax_retransmit = 99")
     monkeypatch.setenv("NODEGATE_LOG_FORMAT", "json")
-    assert len(faults(file, [Override("dtls.node", "x", "--set")])) == 4
+    assert len(faults(file, "dtls.node=x")) == 4
 
 
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
@@ -217,29 +213,28 @@ def test_file_that_is_not_text_is_an_error(tmp_path: Path) -> None:
 def test_key_by_value_is_refused_in_a_file_and_on_the_command_line(write) -> None:
     key = "ab" * 32
     file = write(f'[db]\nkey = "{key}"')
-    told = faults(file, [Override("db.key", key, "--set")])
+    told = faults(file, f"db.key={key}")
     assert told == (
         "--set db.key: db.key is a secret: give it in NODEGATE_KEY, or a file that holds it in db.key_file",
         f"{file}: db.key is a secret: give it in NODEGATE_KEY, or a file that holds it in db.key_file",
     )
 
 
-def test_set_is_read_as_section_key_value() -> None:
-    assert parse_overrides(["dtls.node=3", " log.level = debug "]) == [
-        Override("dtls.node", "3", "--set"),
-        Override("log.level", "debug", "--set"),
-    ]
+def test_set_may_have_spaces_and_an_equals_sign_in_its_value() -> None:
+    config = load(None, [" dtls.node = 3 ", "db.url=sqlite:///a=b"])
+    assert config.dtls.node == 3
+    assert config.db.url == "sqlite:///a=b"
 
 
-def test_value_of_set_may_hold_an_equals_sign() -> None:
-    assert parse_overrides(["db.url=sqlite:///a=b"])[0].value == "sqlite:///a=b"
+def test_of_two_sets_for_one_key_the_later_holds() -> None:
+    assert load(None, ["dtls.node=3", "dtls.node=4"]).dtls.node == 4
 
 
-def test_every_ill_formed_set_is_named() -> None:
-    with pytest.raises(ConfigError) as caught:
-        parse_overrides(["node=3", "dtls.node", "=", "dtls.node=1"])
-    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+def test_every_ill_formed_set_is_named_beside_other_faults() -> None:
+    told = faults(None, "node=3", "dtls.node", "=", "dtls.node=x")
+    assert [fault.partition(":")[0] for fault in told] == [
         "--set node=3",
         "--set dtls.node",
         "--set =",
+        "--set dtls.node",
     ]
