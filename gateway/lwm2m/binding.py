@@ -6,6 +6,8 @@ transport and ``Q`` stands by itself. Firmware mixes the two, so a Q inside ``b`
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gateway.lwm2m.errors import DecodeError
 from gateway.lwm2m.versions import Version
 
@@ -27,6 +29,7 @@ def check_binding(binding: str, version: Version) -> None:
         raise DecodeError(f"b is no combination of {transports} and Q")
 
 
+@lru_cache(maxsize=1024)
 def register_binding(binding: str | None, is_queue_mode: bool, version: Version) -> str:
     """What a Register says, with Q appended in queue mode.
 

@@ -15,10 +15,10 @@ _MEID = r"[0-9A-F]{8}-?[0-9A-F]{6}"
 _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (prefix, re.compile(rest, re.IGNORECASE | re.ASCII | re.DOTALL))
     for prefix, rest in (
+        ("imei:", r"[0-9]{15}"),
         ("uuid:", r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"),
         ("dev:ops:", _PEN_OR_OUI + r"-[^-]+-.+"),
         ("dev:os:", _PEN_OR_OUI + r"-.+"),
-        ("imei:", r"[0-9]{15}"),
         ("gsma:imei:", _IMEI + r"(?:;.+)?"),
         ("esn:", r"[0-9A-F]{8}"),
         ("meid:", r"[0-9A-F]{14}"),

@@ -83,7 +83,7 @@ def decode_parameters(queries: Sequence[str]) -> Parameters:
             raise DecodeError("a query parameter without a name")
         if name in values:
             raise DecodeError(f"{_printable(name)} given twice")
-        if _CONTROL.search(query):
+        if not query.isprintable() and _CONTROL.search(query):
             raise DecodeError(f"a control character in {_printable(name)}")
         values[name] = value
     lwm2m = values.pop("lwm2m", None)

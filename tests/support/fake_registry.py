@@ -1,4 +1,4 @@
-"""A registry of dictionaries: the part that ``gateway.site`` uses, with a disk that does what the test says."""
+"""A registry of dictionaries: what ``gateway.site`` uses of it, with a disk that does what the test says."""
 
 from __future__ import annotations
 
