@@ -14,7 +14,7 @@ from typing import Any
 from aiocoap.message import Message
 from aiocoap.numbers.codes import Code
 
-from gateway.lwm2m.errors import DecodeError
+from gateway.lwm2m.errors import DecodeError, RefusalReason
 from gateway.lwm2m.parameters import find_claimed_node_id
 from gateway.lwm2m.profiles import KnownProfiles
 from gateway.lwm2m.registration import (
@@ -35,10 +35,21 @@ from gateway.lwm2m.registration import (
 from gateway.messaging.pending import Pending
 from gateway.site.respond import Fault, error_response, response
 from registry.clock import Clock
+from registry.commit import CommitFailure, CommitOutcome
 from registry.model import Device, ObjectList, Registration
-from registry.store import CommitOutcome, Registry
+from registry.store import Registry
 
 ROOT = "rd"
+
+# Shared by all requests: the message layer only reads what it is given.
+_CHANGED = response(Code.CHANGED)
+_DELETED = response(Code.DELETED)
+
+_FAILURES: dict[CommitFailure, RefusalReason | Fault] = {
+    CommitFailure.STORAGE: Fault.STORAGE,
+    CommitFailure.OVERLOADED: Fault.OVERLOADED,
+    CommitFailure.INVALID: RefusalReason.MALFORMED,
+}
 
 
 def draw_location() -> str:
@@ -112,7 +123,8 @@ class RegistrationDirectory:
         self._learn_profile(registration)
         pending = Pending()
         created = response(Code.CREATED, location_path=(ROOT, location))
-        self._registry.register(registration, _complete_after_commit(pending, created))
+        done = self._complete_after_commit(pending, created, registration, RefusalReason.UNKNOWN_DEVICE)
+        self._registry.register(registration, done)
         return pending
 
     def _update(self, message: Message, peer: Peer, location: str) -> Message | Pending:
@@ -130,14 +142,14 @@ class RegistrationDirectory:
         if decision is Renewed.RENEWED:
             assert registration is not None
             registry.renew(registration, str(peer.address))
-            return response(Code.CHANGED)
+            return _CHANGED
         if isinstance(decision, Changed):
             if registry.is_overloaded:
                 return error_response(Fault.OVERLOADED)
             if request.parameters.profile_id is not None:
                 self._learn_profile(decision.registration)
             pending = Pending()
-            done = _complete_after_commit(pending, response(Code.CHANGED))
+            done = self._complete_after_commit(pending, _CHANGED, decision.registration)
             registry.change(decision.registration, done)
             return pending
         return self._refuse_update(registration, peer, decision)
@@ -151,9 +163,29 @@ class RegistrationDirectory:
             return error_response(Fault.OVERLOADED)
         assert registration is not None
         pending = Pending()
-        done = _complete_after_commit(pending, response(Code.DELETED))
+        done = self._complete_after_commit(pending, _DELETED, registration)
         self._registry.deregister(registration, done)
         return pending
+
+    def _complete_after_commit(
+        self,
+        pending: Pending,
+        answer: Message,
+        registration: Registration,
+        overtaken: RefusalReason = RefusalReason.UNKNOWN_REGISTRATION,
+    ) -> Callable[[CommitOutcome], None]:
+        def complete(outcome: CommitOutcome) -> None:
+            failure = outcome.failure
+            if failure is None:
+                pending.complete(answer)
+                return
+            wrong = overtaken if failure is CommitFailure.OVERTAKEN else _FAILURES[failure]
+            if isinstance(wrong, RefusalReason):
+                refused = Refused(wrong, outcome.detail or "overtaken by an administrator")
+                self._registry.refuse(registration.node_id, registration.address, refused.text)
+            pending.complete(error_response(wrong))
+
+        return complete
 
     def _find(self, location: str) -> tuple[Registration | None, Device | None]:
         registration = self._registry.find_registration(location)
@@ -187,10 +219,3 @@ class RegistrationDirectory:
         if registration is not None:
             self._registry.refuse(registration.node_id, str(peer.address), refused.text)
         return error_response(refused.reason)
-
-
-def _complete_after_commit(pending: Pending, answer: Message) -> Callable[[CommitOutcome], None]:
-    def complete(outcome: CommitOutcome) -> None:
-        pending.complete(answer if outcome.is_committed else error_response(Fault.STORAGE))
-
-    return complete

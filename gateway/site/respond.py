@@ -59,7 +59,12 @@ def response(code: Code, **options: object) -> Message:
     return Message(code=code, **options)  # type: ignore[no-untyped-call]
 
 
+_ERRORS = {
+    wrong: response(code) if max_age_s is None else response(code, max_age=max_age_s)
+    for wrong, (code, max_age_s) in ANSWERS.items()
+}
+
+
 def error_response(wrong: RefusalReason | Fault) -> Message:
-    """A new response for *wrong*, without payload."""
-    code, max_age_s = ANSWERS[wrong]
-    return response(code) if max_age_s is None else response(code, max_age=max_age_s)
+    """The response for *wrong*, without payload; shared, for the message layer only reads it."""
+    return _ERRORS[wrong]

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from registry.commit import CommitFailure, CommitOutcome
 from registry.model import Device, Registration, Security
 
-
-class Outcome(NamedTuple):
-    """What `registry.store.CommitOutcome` tells."""
-
-    is_committed: bool
-
-
-Done = Callable[[Outcome], None]
+Done = Callable[[CommitOutcome], None]
 
 
 @dataclass
@@ -24,7 +17,9 @@ class FakeRegistry:
 
     is_overloaded: bool = False
     is_deferred: bool = False
-    is_disk_full: bool = False
+    failure: CommitFailure | None = None
+    "What becomes of every commit."
+
     devices: dict[str, Device] = field(default_factory=dict)
     registrations: dict[str, Registration] = field(default_factory=dict)
     calls: list[tuple[str, Registration]] = field(default_factory=list)
@@ -42,7 +37,7 @@ class FakeRegistry:
         """Commit what was deferred."""
         waiting, self._waiting = self._waiting, []
         for done in waiting:
-            done(Outcome(not self.is_disk_full))
+            done(CommitOutcome(self.failure))
 
     def find_device(self, node_id: str) -> Device | None:
         return self.devices.get(node_id)
@@ -55,13 +50,13 @@ class FakeRegistry:
         return next(held, None)
 
     def register(self, registration: Registration, done: Done) -> None:
-        if not self.is_disk_full:
+        if self.failure is None:
             self._drop(registration)
             self.registrations[registration.location] = registration
         self._commit("register", registration, done)
 
     def change(self, registration: Registration, done: Done) -> None:
-        if not self.is_disk_full:
+        if self.failure is None:
             self.registrations[registration.location] = registration
         self._commit("change", registration, done)
 
@@ -70,7 +65,7 @@ class FakeRegistry:
         self.calls.append((f"renew {address}", registration))
 
     def deregister(self, registration: Registration, done: Done) -> None:
-        if not self.is_disk_full:
+        if self.failure is None:
             self._drop(registration)
         self._commit("deregister", registration, done)
 

@@ -14,6 +14,7 @@ from gateway.lwm2m.registration import NosecBinding, Policy
 from gateway.messaging.format import decode_message
 from gateway.messaging.pending import Pending
 from gateway.site.rd import RegistrationDirectory, draw_location
+from registry.commit import CommitFailure
 from registry.model import Security
 from tests.support.fake_registry import FakeRegistry
 from tests.support.requests import HOME, OBJECT_LIST, FakeRemote, answer_of, collect, request
@@ -164,7 +165,8 @@ def test_renewal_goes_on_while_the_disk_does_not(
 ) -> None:
     registry.add(NODE)
     register(directory)
-    registry.is_overloaded = registry.is_disk_full = True
+    registry.is_overloaded = True
+    registry.failure = CommitFailure.STORAGE
     assert send(directory, Code.POST, "rd/location-1").code == Code.CHANGED
 
 
