@@ -165,8 +165,10 @@ class CoapClient:
         """Send the current block of the request as a new confirmable message."""
         source = exchange.request
         size = 1 << (exchange.exponent + 4)
-        message = copy_message(source, source.payload[exchange.block * size : (exchange.block + 1) * size])
+        message = source
         if len(source.payload) > size:
+            part = source.payload[exchange.block * size : (exchange.block + 1) * size]
+            message = copy_message(source, part)
             has_more = (exchange.block + 1) * size < len(source.payload)
             message.opt.block1 = (exchange.block, has_more, exchange.exponent)
         message.token = self._random.randbytes(4)

@@ -131,6 +131,10 @@ class Network:
         self._servers[server] = receive
         return self.carry_down
 
+    def unlisten(self, server: Address) -> None:
+        """Take the server away: datagrams to it are lost."""
+        self._servers.pop(server, None)
+
     def connect(
         self, server: Address, receive: Callable[[bytes], None], host: str = "192.0.2.1"
     ) -> Connection:

@@ -103,6 +103,14 @@ def test_datagrams_to_nobody_are_lost():
     assert (lan.up, lan.down) == ([], [])
 
 
+def test_server_that_is_taken_away_hears_nothing():
+    lan = Lan()
+    lan.connection.send(b"hello")
+    lan.network.unlisten(SERVER)
+    lan.scheduler.advance(1)
+    assert lan.up == []
+
+
 def test_directions_are_impaired_separately():
     lan = Lan(uplink=Impairment(loss=1.0), downlink=Impairment(duplicate=1.0))
     lan.connection.send(b"hello")
