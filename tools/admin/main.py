@@ -33,9 +33,13 @@ app.command()(events.events)
 
 
 def _say_version(is_asked: bool) -> None:
-    if is_asked:
+    if not is_asked:
+        return
+    try:
         print(f"nodegate {metadata.version('nodegate')}")
-        raise typer.Exit
+    except metadata.PackageNotFoundError:
+        print("nodegate, not installed: run from a checkout")
+    raise typer.Exit
 
 
 @app.callback()
