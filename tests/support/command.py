@@ -80,3 +80,10 @@ def start_nodegate(
         env={name: value for name, value in merged.items() if value is not None},
         **options,
     )
+
+
+def run_nodegate(*arguments: str, environment: Mapping[str, str | None], **options: Any) -> Answer:
+    """Run it as a process of its own to its end, with nothing on stdin."""
+    with start_nodegate(*arguments, environment=environment, **options) as process:
+        out, err = process.communicate()
+    return Answer(process.returncode, out, err)
