@@ -69,6 +69,14 @@ def encode_changed(before: Registration, after: Registration) -> str:
     return json.dumps({name: new for name, old, new in fields if old != new})
 
 
+def encode_ended(registration: Registration, *, with_lifetime: bool) -> str:
+    """Data of `deregistered` and, with the lifetime, of `registration_expired`."""
+    data: dict[str, object] = {"location": f"/rd/{registration.location}"}
+    if with_lifetime:
+        data["lifetime"] = registration.lifetime_s
+    return json.dumps(data)
+
+
 def read(
     connection: sqlite3.Connection, *, after: int = 0, types: Sequence[str] = (), limit: int = 1000
 ) -> list[EventRow]:

@@ -31,13 +31,13 @@ class _Bucket:
     def __init__(self, burst: float, rate: float, now: float) -> None:
         self._burst, self._rate, self._tokens, self._at = burst, rate, float(burst), now
 
-    def take(self, now: float) -> bool:
+    def has_token(self, now: float) -> bool:
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        if self._tokens < 1:
-            return False
+        return self._tokens >= 1
+
+    def take(self) -> None:
         self._tokens -= 1
-        return True
 
 
 class RefusalLimiter:
@@ -54,14 +54,22 @@ class RefusalLimiter:
 
     def admit(self, node_id: str, *, is_device: bool, now: float) -> bool:
         """Whether this refusal is recorded."""
-        bucket = self._nodes.get(node_id)
-        if bucket is None:
-            bucket = self._nodes[node_id] = _Bucket(_NODE_BURST, _NODE_PER_S, now)
+        shared = self._devices if is_device else self._strangers
+        # The shared bucket first: a flood of new names then leaves nothing behind.
+        if not shared.has_token(now):
+            return False
+        own = self._nodes.get(node_id)
+        if own is None:
+            own = self._nodes[node_id] = _Bucket(_NODE_BURST, _NODE_PER_S, now)
             if len(self._nodes) > _NODES_WATCHED:
                 self._nodes.popitem(last=False)
         else:
             self._nodes.move_to_end(node_id)
-        return bucket.take(now) and (self._devices if is_device else self._strangers).take(now)
+        if not own.has_token(now):
+            return False
+        own.take()
+        shared.take()
+        return True
 
 
 def clean(text: str, length: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -80,21 +80,9 @@ class ObjectListPool:
         self._aliases.clear()
 
 
-def resolve_rows(
-    connection: sqlite3.Connection, lists: Iterable[SharedObjects], now_ms: int
-) -> list[SharedObjects]:
-    """Give each of *lists* its row, inside the caller's transaction; those changed are returned.
-
-    When that transaction fails, the caller sets their `row_id` back to None.
-    """
-    today = now_ms // _DAY_MS
-    changed = []
-    for shared in lists:
-        if shared.row_id is not None and shared.used_on == today:
-            continue
-        shared.row_id, shared.used_on = store_objects(connection, shared.objects, today), today
-        changed.append(shared)
-    return changed
+def day_of(at_ms: int) -> int:
+    """Days since the Unix epoch: how precisely the use of an object list is recorded."""
+    return at_ms // _DAY_MS
 
 
 def store_objects(connection: sqlite3.Connection, objects: ObjectList, day: int) -> int:
@@ -127,7 +115,7 @@ def decode_objects(content: str) -> ObjectList:
     return ObjectList(links, value["root"], tuple(value["ct"]))
 
 
-def to_row(registration: Registration, objects_row: int | None, written_at_ms: int) -> tuple[object, ...]:
+def to_row(registration: Registration, objects_row: int, written_at_ms: int) -> tuple[object, ...]:
     """Parameters for `UPSERT`."""
     return (
         registration.device,
@@ -146,7 +134,7 @@ def to_row(registration: Registration, objects_row: int | None, written_at_ms: i
     )
 
 
-def from_columns(device: Device, objects: ObjectList, row: tuple[Any, ...]) -> Registration:
+def from_columns(device: Device, objects: ObjectList, row: Sequence[Any]) -> Registration:
     """The registration of *device* whose `COLUMNS` are *row*."""
     location, identity, address, lwm2m, binding, lifetime_s, registered_at_ms, *optional = row
     sms, profile_id, parameters = optional

@@ -55,7 +55,7 @@ class Database:
         """
         if sqlite3.sqlite_version_info < MIN_SQLITE:
             raise DatabaseUnusable(
-                f"SQLite {sqlite3.sqlite_version} is too old; upgrade it to {MIN_SQLITE[0]}.{MIN_SQLITE[1]} or later"
+                f"SQLite {sqlite3.sqlite_version} is too old: {MIN_SQLITE[0]}.{MIN_SQLITE[1]} is the oldest"
             )
         path = parse_url(url)
         _prepare_file(path, create)

@@ -60,7 +60,7 @@ def read_page(
 
 def _from_row(row: Sequence[Any]) -> DeviceView:
     device = devices.from_columns(row[: devices.COLUMN_COUNT])
-    columns = tuple(row[devices.COLUMN_COUNT : -5])
+    columns = row[devices.COLUMN_COUNT : -5]
     content, *lease = row[-5:]
     if content is None:
         return DeviceView(device, _state_of(device, None))
