@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from gateway.address import Address
-from gateway.transport.binding import bind_sockets, enable_packet_info
+from gateway.transport.binding import enable_packet_info
 
 DRAIN_LIMIT = 64
 "Datagrams read in one wake-up: long enough to amortise it, short enough to let timers run."
@@ -47,31 +47,34 @@ class UdpCounters:
 
 
 class UdpSocket:
-    """One bound, non-blocking socket, read from its construction on until `close`.
+    """One bound, non-blocking socket, read between `start` and `stop`; `send` works until `close`."""
 
-    Each datagram goes to *on_datagram*; after each batch *on_drained* is called, whatever happened.
-    Must be made in the loop's thread with the loop running, or be given *loop*.
-    """
+    def __init__(self, sock: socket.socket, *, counters: UdpCounters | None = None) -> None:
+        self.counters = counters or UdpCounters()
+        self._socket = sock
+        self._on_datagram: OnDatagram = _ignore
+        self._on_drained: Callable[[], None] = _ignore
+        self._is_ipv6 = sock.family == socket.AF_INET6
+        self._has_packet_info = enable_packet_info(sock)
+        self._locals: dict[bytes, bytes | None] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
 
-    def __init__(
+    def start(
         self,
-        sock: socket.socket,
         on_datagram: OnDatagram,
         on_drained: Callable[[], None],
         *,
         loop: asyncio.AbstractEventLoop | None = None,
-        counters: UdpCounters | None = None,
     ) -> None:
-        self.counters = counters or UdpCounters()
-        self._socket = sock
+        """Read on *loop*, the running one by default.
+
+        Each datagram goes to *on_datagram*; after each batch *on_drained* is called, whatever happened.
+        """
         self._on_datagram = on_datagram
         self._on_drained = on_drained
-        self._is_ipv6 = sock.family == socket.AF_INET6
-        self._has_packet_info = enable_packet_info(sock)
-        self._locals: dict[bytes, bytes | None] = {}
-        self._is_closed = False
         self._loop = loop or asyncio.get_running_loop()
-        self._loop.add_reader(sock.fileno(), self._read_batch)
+        self._loop.add_reader(self._socket.fileno(), self._read_batch)
 
     @property
     def address(self) -> Address:
@@ -103,12 +106,16 @@ class UdpSocket:
         else:
             self.counters.sent += 1
 
+    def stop(self) -> None:
+        """Read no more. Harmless when repeated."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._socket.fileno())
+            self._loop = None
+
     def close(self) -> None:
         """Stop reading and close the socket. Harmless when repeated."""
-        if self._is_closed:
-            return
+        self.stop()
         self._is_closed = True
-        self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
 
     def _read_batch(self) -> None:
@@ -203,38 +210,40 @@ def local_end_ipv6(packet_info: bytes) -> bytes | None:
 
 
 class UdpListener:
-    """The sockets of one scheme, as one thing to send through and to close."""
+    """The sockets of one scheme, as one thing: bound first, started when there is somebody to answer."""
 
-    def __init__(
-        self,
-        sockets: Sequence[socket.socket],
-        on_datagram: OnDatagram,
-        on_drained: Callable[[], None],
-        *,
-        loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
+    def __init__(self, sockets: Sequence[socket.socket]) -> None:
         """Takes *sockets* over, at most one of each family (see `bind_sockets`)."""
         self.counters = UdpCounters()
         self._ipv4: UdpSocket | None = None
         self._ipv6: UdpSocket | None = None
         for sock in sockets:
-            reader = UdpSocket(sock, on_datagram, on_drained, loop=loop, counters=self.counters)
+            reader = UdpSocket(sock, counters=self.counters)
             if sock.family == socket.AF_INET6:
                 self._ipv6 = reader
             else:
                 self._ipv4 = reader
 
-    @classmethod
-    def open(
-        cls, host: str | None, port: int, on_datagram: OnDatagram, on_drained: Callable[[], None]
-    ) -> UdpListener:
-        """Bind (`bind_sockets`, raising its `BindError`) and listen on the running loop."""
-        return cls(bind_sockets(host, port), on_datagram, on_drained)
+    def start(
+        self,
+        on_datagram: OnDatagram,
+        on_drained: Callable[[], None] | None = None,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Read all sockets (`UdpSocket.start`)."""
+        for reader in self._readers():
+            reader.start(on_datagram, on_drained or _ignore, loop=loop)
+
+    def stop(self) -> None:
+        """Read no more; what is under way can still be answered. Harmless when repeated."""
+        for reader in self._readers():
+            reader.stop()
 
     @property
     def addresses(self) -> tuple[Address, ...]:
         """What is listened on, IPv6 first."""
-        return tuple(reader.address for reader in (self._ipv6, self._ipv4) if reader)
+        return tuple(reader.address for reader in self._readers())
 
     @property
     def port(self) -> int:
@@ -251,6 +260,12 @@ class UdpListener:
 
     def close(self) -> None:
         """Close the sockets. Harmless when repeated."""
-        for reader in (self._ipv6, self._ipv4):
-            if reader is not None:
-                reader.close()
+        for reader in self._readers():
+            reader.close()
+
+    def _readers(self) -> list[UdpSocket]:
+        return [reader for reader in (self._ipv6, self._ipv4) if reader is not None]
+
+
+def _ignore(*_: object) -> None:
+    """Before `UdpSocket.start` says whom to call."""

@@ -1,0 +1,154 @@
+"""The composition root: builds in order, one TaskGroup for the workers, closes in reverse.
+
+registry ─▶ gateway ─▶ sockets ─▶ workers          signal ─▶ sockets ─▶ group ─▶ sessions ─▶ registry
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+
+from gateway import readiness, resolved
+from gateway.address import Address
+from gateway.settings import GatewayConfig
+from gateway.transport.binding import bind_sockets
+from gateway.transport.errors import BindError
+from gateway.transport.udp import UdpListener
+from gateway.wiring import Gateway
+from gateway.workers.changes import Changes
+from gateway.workers.expiry import Expiry
+from gateway.workers.periodic import PeriodicWorker
+from gateway.workers.purge import Claims, EventRetention
+from gateway.workers.snapshots import Snapshots
+from registry.clock import Clock, SystemClock
+from registry.sqlite import Database
+from registry.store import Registry
+
+log = structlog.get_logger("gateway")
+
+Announce = Callable[[str], None]
+"Called with a line for each listener, once all of them are ready."
+
+_WILDCARDS = {"0.0.0.0", "::"}
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+# Registrations and sessions live long: the default thresholds would visit all of them again and again.
+_GC_THRESHOLDS = (100_000, 50, 100)
+
+
+async def serve(config: GatewayConfig, announce: Announce) -> None:
+    """Run until SIGTERM or SIGINT; a second signal ends the process at once.
+
+    Raises:
+        RegistryError: the database or its key cannot be used.
+        BindError: an address cannot be listened on.
+    """
+    stopping = asyncio.Event()
+    async with _registry(config) as registry, _listening(config, registry) as uris:
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
+        _stop_on_signal(stopping)
+        for uri in uris:
+            announce(f"listening {uri}")
+        readiness.notify(readiness.READY)
+        log.info("ready", devices=registry.device_count, registrations=registry.registration_count)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(worker.run()) for worker in _workers(config, registry, SystemClock())]
+            await stopping.wait()
+            for task in tasks:
+                task.cancel()
+        readiness.notify(readiness.STOPPING)
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def _registry(config: GatewayConfig) -> AsyncIterator[Registry]:
+    database = Database.open(config.db.url, key=resolved.key_source(config))
+    registry = await Registry.open(database, settings=resolved.registry_settings(config), clock=SystemClock())
+    try:
+        yield registry
+    finally:
+        await registry.close()
+
+
+@asynccontextmanager
+async def _listening(config: GatewayConfig, registry: Registry) -> AsyncIterator[Sequence[str]]:
+    """Bind both listeners and join them with a gateway; gives their URIs.
+
+    At the end nothing is read any more, what is under way is committed and answered, and live sessions
+    are told.
+    """
+    server = config.server
+    coap = UdpListener(_bind(server.host, server.coap_port))
+    try:
+        coaps = UdpListener(_bind(server.host, server.coaps_port))
+    except BindError:
+        coap.close()
+        raise
+    try:
+        gateway = Gateway(config, registry, SystemClock(), send_coap=coap.send, send_coaps=coaps.send)
+        coap.start(gateway.receive_coap)
+        coaps.start(gateway.receive_coaps, gateway.flush_coaps)
+        yield [f"{scheme}://{address}" for scheme, address in _endpoints(coap, coaps)]
+        coap.stop()
+        coaps.stop()
+        await registry.flush()
+        await gateway.close()
+    finally:
+        coap.close()
+        coaps.close()
+
+
+def _endpoints(coap: UdpListener, coaps: UdpListener) -> Iterator[tuple[str, Address]]:
+    for scheme, listener in (("coap", coap), ("coaps", coaps)):
+        for address in listener.addresses:
+            yield scheme, address
+
+
+def _bind(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """One socket an address, all on one port; both wildcards together are bound as a pair.
+
+    Raises:
+        BindError: with the address, the port and what to do.
+    """
+    if set(hosts) == _WILDCARDS:
+        return bind_sockets(None, port)
+    sockets: list[socket.socket] = []
+    try:
+        for host in hosts:
+            sockets += bind_sockets(host, port)
+            port = sockets[0].getsockname()[1]
+    except BindError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def _workers(config: GatewayConfig, registry: Registry, clock: Clock) -> list[PeriodicWorker]:
+    return [
+        Expiry(registry, clock),
+        Claims(registry, clock),
+        Changes(registry, config.registry.poll_s),
+        Snapshots(registry, config.registry.snapshot_s),
+        EventRetention(registry),
+    ]
+
+
+def _stop_on_signal(stopping: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        stopping.set()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)

@@ -1,0 +1,109 @@
+"""The gateway without sockets, signals and workers: every part built and joined.
+
+Datagrams go in by `Gateway.receive_coap` and `Gateway.receive_coaps`, and leave by the two functions it
+is given; so it runs on sockets (``app``) as well as in memory (the flow tests).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+import structlog
+
+from gateway import resolved
+from gateway.address import Address
+from gateway.dtls.endpoint import Endpoint
+from gateway.dtls.events import HandshakeFailed
+from gateway.messaging.stack import CoapStack
+from gateway.settings import GatewayConfig
+from gateway.site.rd import RegistrationDirectory
+from gateway.site.tree import build_site
+from gateway.transport.coaps import CoapsTransport
+from registry.clock import Clock
+from registry.events import EndFact, RegistrationExpired
+from registry.model import Security
+from registry.store import Registry
+
+log = structlog.get_logger("gateway")
+
+Send = Callable[[bytes, Address], None]
+
+
+class Gateway:
+    """One gateway on one registry. Call `close` when no datagram comes in any more."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        registry: Registry,
+        clock: Clock,
+        *,
+        send_coap: Send,
+        send_coaps: Send,
+        entropy: Callable[[int], bytes] = os.urandom,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._registry = registry
+        directory = RegistrationDirectory(registry, resolved.policy(config), clock)
+        self.stack = CoapStack(
+            build_site(),
+            directory.handle,
+            entropy=entropy,
+            settings=resolved.messaging_settings(config),
+            loop=loop,
+        )
+        self.endpoint = Endpoint(resolved.endpoint_config(config), entropy, clock.monotonic())
+        self.coaps = CoapsTransport(
+            self.endpoint,
+            send_coaps,
+            lookup_psk=self._find_psk,
+            on_data=self.stack.receive_secure,
+            on_session_ended=self.stack.end_session,
+            on_handshake_failed=self._report_failed_handshake,
+            loop=loop,
+            now=clock.monotonic,
+        )
+        self.stack.routes.plain = send_coap
+        self.stack.routes.secure = self.coaps.send
+        registry.on_end(self._end_sessions)
+
+    def receive_coap(self, datagram: bytes, address: Address) -> None:
+        """Take a datagram of the plain listener."""
+        self.stack.receive_plain(datagram, address)
+
+    def receive_coaps(self, datagram: bytes, address: Address) -> None:
+        """Take a datagram of the secure listener; `flush_coaps` must follow its batch."""
+        self.coaps.receive(datagram, address)
+
+    def flush_coaps(self) -> None:
+        """Send what the batch of the secure listener gave rise to."""
+        self.coaps.flush()
+
+    async def close(self) -> None:
+        """Tell the live sessions, within a bound, and stop."""
+        self.coaps.close()
+        await self.stack.close()
+
+    def _find_psk(self, identity: bytes) -> bytes | None:
+        """The key of a security device that may come; None for everybody else."""
+        try:
+            device = self._registry.find_device(identity.decode())
+        except UnicodeDecodeError:
+            return None
+        if device is None or device.is_frozen or device.security is not Security.PSK:
+            return None
+        return self._registry.find_secret(device)
+
+    def _report_failed_handshake(self, failure: HandshakeFailed) -> None:
+        node_id = (failure.identity or b"").decode("utf-8", "backslashreplace")
+        device = self._registry.find_device(node_id)
+        is_frozen = device is not None and device.is_frozen
+        reason = "device is frozen" if is_frozen else f"DTLS handshake failed: {failure.reason}"
+        self._registry.refuse(node_id, str(failure.address), reason)
+
+    def _end_sessions(self, fact: EndFact) -> None:
+        # A device that fell silent may come back on its session; one that lost its credential may not.
+        if not isinstance(fact, RegistrationExpired):
+            self.coaps.end_sessions(fact.device.node_id.encode())
