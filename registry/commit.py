@@ -7,6 +7,7 @@ overtaken is left out and told so, while the others of its group go in.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -117,6 +118,11 @@ class Batch:
             shared.row_id = registrations.store_objects(self.connection, shared.objects, self._today)
             shared.used_on = self._today
         return shared.row_id
+
+    def forget_rows(self) -> None:
+        """The transaction failed: the object lists made in it are not there after all."""
+        for shared in self.resolved:
+            shared.row_id = None
 
     def write(self) -> None:
         """Send everything collected to the connection."""
@@ -336,15 +342,11 @@ class Committer:
 
     def _commit(self, group: Sequence[Change]) -> list[CommitOutcome]:
         numbers = {change.device.number for change in group if change.device is not None}
-        batch = None
-        try:
+        with contextlib.ExitStack() as undone:
             with self._database.transaction() as connection:
                 batch = Batch(connection, numbers, self._clock.wall_ms())
+                undone.callback(batch.forget_rows)
                 outcomes = [change.collect(batch) for change in group]
                 batch.write()
-        except BaseException:
-            # Rows made in this transaction are not there after all.
-            for shared in batch.resolved if batch is not None else ():
-                shared.row_id = None
-            raise
+            undone.pop_all()
         return outcomes

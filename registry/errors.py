@@ -8,7 +8,7 @@
     ├── NotAllowed          the device exists, but this cannot be done to it
     ├── DatabaseUnusable    the file is not ours, newer, locked, read-only or damaged
     ├── KeyUnusable         the key for sealed secrets is missing, malformed or another one
-    └── StorageUnavailable  the disk is full or fails; nothing was written, later it may work again
+    └── StorageUnavailable  the disk is full or fails, or the file is locked; later it may work again
 
 Every message is one line for a person: what, where, what to do. None holds a secret.
 """
@@ -69,4 +69,4 @@ class KeyUnusable(RegistryError):
 
 
 class StorageUnavailable(RegistryError):
-    """The transaction was rolled back by the disk; trying again later may succeed."""
+    """The transaction was rolled back; trying again later may succeed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from registry import loading
@@ -35,21 +36,20 @@ def open_parts(database: Database, clock: Clock, settings: RegistrySettings) -> 
     """Lock, look for the key, remove the clean mark, load; in this order.
 
     Raises:
-        DatabaseUnusable: another gateway has it, or it is locked or damaged.
+        DatabaseUnusable: another gateway has it, or it is damaged.
         KeyUnusable: secrets are sealed and their key is missing or another one.
-        StorageUnavailable: the disk is full or fails.
+        StorageUnavailable: the disk is full or fails, or another program holds the file.
     """
-    lock = GatewayLock(database.path)
-    try:
+    with contextlib.ExitStack() as unfinished:
+        lock = GatewayLock(database.path)
+        unfinished.callback(lock.release)
         keyring = Keyring(database)
         sealer = keyring.sealer_for_opening()
         database.disable_auto_checkpoint()
         stop = loading.take_clean_mark(database)
         feed, pool = ChangeFeed(database), ObjectListPool()
         memory, axis = loading.load(database, pool, feed, clock, stop, settings.lifetime_grace_s)
-    except BaseException:
-        lock.release()
-        raise
+        unfinished.pop_all()
     return Opened(lock, keyring, sealer, feed, pool, memory, axis)
 
 

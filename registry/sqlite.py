@@ -59,17 +59,15 @@ class Database:
             )
         path = parse_url(url)
         _prepare_file(path, create)
-        with _translated(path):
+        with contextlib.ExitStack() as unfinished, _opening(path), _translated(path):
             connection = _connect(path)
+            unfinished.callback(connection.close)
             database = cls(path, connection, key or KeySource())
-            try:
-                _check_owner(path, connection)
-                _enter_wal(path, connection)
-                connection.execute("PRAGMA synchronous = FULL")
-                schema.migrate(connection, database.transaction, SystemClock.wall_ms())
-            except BaseException:
-                connection.close()
-                raise
+            _check_owner(path, connection)
+            _enter_wal(path, connection)
+            connection.execute("PRAGMA synchronous = FULL")
+            schema.migrate(connection, database.transaction, SystemClock.wall_ms())
+            unfinished.pop_all()
         return database
 
     @contextlib.contextmanager
@@ -77,8 +75,9 @@ class Database:
         """``BEGIN IMMEDIATE`` … ``COMMIT``; rolled back, whole, by any exception.
 
         Raises:
-            DatabaseUnusable: another program held the file for longer than the busy timeout.
-            StorageUnavailable: the disk is full or fails; nothing was written.
+            StorageUnavailable: the disk is full or fails, or another program held the file for longer than
+                the busy timeout; nothing was written.
+            DatabaseUnusable: the file is damaged, or may not be written any more.
         """
         connection = self.connection
         with _translated(self.path):
@@ -86,11 +85,10 @@ class Database:
             try:
                 yield connection
                 connection.execute("COMMIT")
-            except BaseException:
-                # SQLite rolls back by itself after some disk errors.
+            finally:
+                # Only after a failure, and not after the disk errors that make SQLite roll back by itself.
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                raise
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -251,6 +249,18 @@ def _enter_wal(path: Path, connection: sqlite3.Connection) -> None:
                 )
 
 
+class _Locked(StorageUnavailable):
+    """Another program holds the file."""
+
+
+@contextlib.contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _Locked as error:
+        raise DatabaseUnusable(str(error)) from error
+
+
 @contextlib.contextmanager
 def _translated(path: Path) -> Iterator[None]:
     try:
@@ -266,7 +276,7 @@ def translate(error: sqlite3.DatabaseError, path: Path) -> RegistryError | None:
     """What *error* means for a person, or None when it is about a value or a statement, not the file."""
     code = _primary_code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return DatabaseUnusable(f"{path} is locked by another program; try again when that has finished")
+        return _Locked(f"{path} is locked by another program; try again when that has finished")
     if code == sqlite3.SQLITE_NOTADB:
         return DatabaseUnusable(f"{path} is not a Nodegate database, or its first page is damaged")
     if code == sqlite3.SQLITE_CORRUPT:

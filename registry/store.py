@@ -7,6 +7,7 @@ everything that touches the file runs in the writer's thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -52,8 +53,8 @@ T = TypeVar("T")
 class Registry:
     """Devices, registrations and leases of one running gateway.
 
-    `open` it, use it from the loop's thread only, drive `expire`, `purge_claims`, `poll_changes`, `snapshot`,
-    `prune_events` and `remove_orphans` from workers, and `close` it after the last datagram was answered.
+    `open` it, use it from the loop's thread only, drive `expire`, `purge_claims`, `poll_changes`, `snapshot`
+    and `prune_events` from workers, and `close` it after the last datagram was answered.
     """
 
     def __init__(
@@ -112,29 +113,30 @@ class Registry:
         may want the garbage collector off meanwhile, and ``gc.freeze()`` afterwards.
 
         Raises:
-            DatabaseUnusable: another gateway has it, or it is locked or damaged.
+            DatabaseUnusable: another gateway has it, or it is damaged.
             KeyUnusable: secrets are sealed and their key is missing or another one.
-            StorageUnavailable: the disk is full or fails.
+            StorageUnavailable: the disk is full or fails, or another program holds the file.
         """
         settings, clock = settings or RegistrySettings(), clock or SystemClock()
         own_executor = None
         if executor is None:
             executor = own_executor = ThreadPoolExecutor(1, "registry-writer")
         loop = asyncio.get_running_loop()
-        try:
-            opened = await loop.run_in_executor(executor, open_parts, database, clock, settings)
-        except BaseException:
-            database.close()
+        async with contextlib.AsyncExitStack() as unfinished:
             if own_executor is not None:
-                own_executor.shutdown()
-            raise
-        registry = cls(database, opened, settings, clock, executor, own_executor)
-        try:
+                unfinished.callback(own_executor.shutdown)
+            unfinished.callback(database.close)
+            opened = await loop.run_in_executor(executor, open_parts, database, clock, settings)
+            unfinished.callback(opened.lock.release)
+            registry = cls(database, opened, settings, clock, executor, own_executor)
+            # Leases have moved with the restart; what administrators see should not be the old ones.
             await registry.snapshot()
-        except BaseException:
-            await registry._release()
-            raise
+            unfinished.pop_all()
         return registry
+
+    async def flush(self) -> None:
+        """Return when every change submitted so far, and meanwhile, is committed or has failed."""
+        await self._writer.flush()
 
     async def close(self) -> None:
         """Finish the group, write the last snapshot and the clean mark, give the file back.
@@ -170,10 +172,7 @@ class Registry:
         try:
             return self._sealer.unseal(device.sealed_secret, device.device_id)
         except KeyUnusable as error:
-            if not self._is_key_fault_told:
-                self._is_key_fault_told = True
-                for listener in self._fault_listeners:
-                    listener(str(error))
+            self._tell_key_fault(error)
             return None
 
     def find_registration(self, location: str) -> Registration | None:
@@ -311,9 +310,10 @@ class Registry:
     async def poll_changes(self) -> None:
         """Take over what administrators have done to the file; call it four times a second.
 
+        Secrets that they sealed with another key than ours are a fault that listeners hear of.
+
         Raises:
-            KeyUnusable: they sealed secrets with another key; all else is taken over.
-            DatabaseUnusable, StorageUnavailable: the file cannot be read at present.
+            StorageUnavailable: the file cannot be read at present.
         """
         has_more = True
         while has_more:
@@ -327,13 +327,13 @@ class Registry:
             for fact in adopt(self._memory, changes.events, now, self._clock.wall_ms()):
                 self._tell(fact)
             if changes.key_fault is not None:
-                raise changes.key_fault
+                self._tell_key_fault(changes.key_fault)
 
     async def snapshot(self) -> None:
         """Write the leases and addresses that changed; call it every 30 seconds.
 
         Raises:
-            DatabaseUnusable, StorageUnavailable: nothing is lost, the next one writes it.
+            StorageUnavailable: nothing is lost, the next one writes it.
         """
         snapshot = self._snapshots.take()
         try:
@@ -345,19 +345,14 @@ class Registry:
             raise
 
     async def prune_events(self) -> None:
-        """Delete events and refusals past their keep time, in chunks between groups; call it every minute.
+        """Delete old events and refusals, and rows that nothing refers to any more; call it every hour.
+
+        Works in chunks, between groups.
 
         Raises:
-            DatabaseUnusable, StorageUnavailable: the rest goes next time.
+            StorageUnavailable: the rest goes next time.
         """
         await self._run_chunks(purge.prune_history)
-
-    async def remove_orphans(self) -> None:
-        """Delete rows that nothing refers to any more; call it every hour.
-
-        Raises:
-            DatabaseUnusable, StorageUnavailable: the rest goes next time.
-        """
         await self._run_chunks(purge.remove_orphans)
 
     # Conclusions: a commit is reported, in the loop's thread and in order
@@ -462,6 +457,13 @@ class Registry:
         self._fault = fault
         for listener in self._fault_listeners:
             listener(fault)
+
+    def _tell_key_fault(self, error: KeyUnusable) -> None:
+        # Once, not at every handshake.
+        if not self._is_key_fault_told:
+            self._is_key_fault_told = True
+            for listener in self._fault_listeners:
+                listener(str(error))
 
     def _run(self, job: Callable[[], T]) -> asyncio.Future[T]:
         return self._loop.run_in_executor(self._executor, job)
