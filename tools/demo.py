@@ -79,14 +79,14 @@ def _run(stack: ExitStack, folder: Path, count: int, duration_s: float | None) -
 @contextlib.contextmanager
 def _started(
     *arguments: str, log: object = None, stdout: object = subprocess.PIPE
-) -> Iterator[subprocess.Popen[str]]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """A nodegate command as a process that ends with the block."""
     is_shown = log is None
     process = subprocess.Popen(
         [sys.executable, "-m", "tools.admin.main", *arguments],
         stdout=None if is_shown else stdout,  # type: ignore[arg-type]
         stderr=log,  # type: ignore[arg-type]
-        text=True,
+        bufsize=0,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
@@ -102,7 +102,7 @@ def _started(
             process.stdout.close()
 
 
-def _listening(gateway: subprocess.Popen[str]) -> list[str]:
+def _listening(gateway: subprocess.Popen[bytes]) -> list[str]:
     """The URIs that the gateway names within its time to start."""
     assert gateway.stdout is not None
     uris: list[str] = []
@@ -110,7 +110,7 @@ def _listening(gateway: subprocess.Popen[str]) -> list[str]:
     while len(uris) < _LISTENERS and time.monotonic() < deadline:
         ready, _, _ = select.select([gateway.stdout], [], [], 0.2)
         if ready:
-            line = gateway.stdout.readline()
+            line = gateway.stdout.readline().decode()
             if not line:
                 break
             uris.append(line.removeprefix("listening ").strip())

@@ -15,8 +15,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from registry.administration import Administration, NewDevice
-from registry.model import Security
+from registry.administration import Administration
+from registry.model import NewDevice, Security
+from registry.sqlite import Database
 from tools.bench import load, scenarios
 from tools.bench.figures import Results, figure, print_results
 from tools.bench.process import ServerProcess
@@ -175,7 +176,7 @@ def _gateway(
     folder: Path, name: str, plain_ids: Sequence[str], credentials: Sequence[Credential]
 ) -> ServerProcess:
     url = f"sqlite:///{folder / name}.db"
-    with Administration.open(url) as administration:
+    with Administration(Database.open(url)) as administration:
         administration.import_devices(
             [
                 *(NewDevice(node_id, Security.NONE) for node_id in plain_ids),

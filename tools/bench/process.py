@@ -37,7 +37,7 @@ class ServerProcess:
     def __enter__(self) -> ServerProcess:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                self._arguments, stdout=subprocess.PIPE, stderr=log, env=self._environment, text=True
+                self._arguments, stdout=subprocess.PIPE, stderr=log, env=self._environment, bufsize=0
             )
         try:
             for _ in range(self._listeners):
@@ -69,7 +69,7 @@ class ServerProcess:
         stdout = self._process.stdout
         assert stdout is not None
         ready, _, _ = select.select([stdout], [], [], _START_S)
-        line = stdout.readline() if ready else ""
+        line = stdout.readline().decode() if ready else ""
         if not line.startswith("listening "):
             raise RuntimeError(f"{' '.join(self._arguments)} did not start; its log is {self._log}")
         uri = urlsplit(line.split()[1])
