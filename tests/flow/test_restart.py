@@ -1,0 +1,50 @@
+"""A gateway that stops and starts again on the same registry."""
+
+import asyncio
+
+import pytest
+
+from registry.model import DeviceState, Security
+from tests.support.clock import virtual_time
+from tests.support.gateway import gateway_in_memory
+from tools.simulator.events import Registered, Updated
+
+BOTH = pytest.mark.parametrize("security", list(Security))
+
+
+@virtual_time
+async def test_plain_registration_goes_on_after_a_restart(clock, tmp_path):
+    async with gateway_in_memory(clock, tmp_path) as scene:
+        player = scene.play("meter-7", lifetime_s=300)
+        await scene.until(player.is_registered)
+    await asyncio.sleep(60)
+    async with gateway_in_memory(clock, tmp_path, network=scene.network) as scene:
+        await scene.until(lambda: player.count(Updated))
+        assert player.count(Registered) == 1
+        assert scene.state("meter-7") is DeviceState.ONLINE
+
+
+@virtual_time
+async def test_security_device_finds_its_way_back_after_a_restart(clock, tmp_path):
+    async with gateway_in_memory(clock, tmp_path) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+    async with gateway_in_memory(clock, tmp_path, network=scene.network) as scene:
+        await scene.until(lambda: player.count(Registered) == 2)
+        assert scene.state("meter-7") is DeviceState.ONLINE
+
+
+@BOTH
+@virtual_time
+async def test_downtime_does_not_count_against_a_lease(clock, tmp_path, security):
+    async with gateway_in_memory(clock, tmp_path) as scene:
+        player = scene.play("meter-7", security, lifetime_s=300)
+        await scene.until(player.is_registered)
+        player.vanish()
+        await asyncio.sleep(100)
+    await asyncio.sleep(3600)
+    async with gateway_in_memory(clock, tmp_path) as scene:
+        await asyncio.sleep(190)
+        assert scene.state("meter-7") is DeviceState.ONLINE
+        await asyncio.sleep(20)
+        assert scene.state("meter-7") is DeviceState.OFFLINE
