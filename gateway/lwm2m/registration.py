@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
+from sys import intern
 from typing import Any, NamedTuple
 
 from gateway.address import Address
@@ -114,14 +115,16 @@ class Accepted:
         """The registration under *location*, which the caller drew at random."""
         device, parameters = self.device, self.parameters
         assert parameters.lwm2m is not None
+        # Equal strings are shared: a million registrations are kept.
+        node_id = device.node_id
         return Registration(
             device=device.number,
             device_id=device.device_id,
-            node_id=device.node_id,
+            node_id=node_id,
             location=location,
-            identity=self.peer.identity,
+            identity=node_id if self.peer.identity == node_id else self.peer.identity,
             address=str(self.peer.address),
-            lwm2m=parameters.lwm2m,
+            lwm2m=intern(parameters.lwm2m),
             binding=self.binding,
             lifetime_s=self.lifetime_s,
             objects=self.objects,

@@ -16,7 +16,6 @@ from aiocoap.numbers.codes import Code
 
 from gateway.lwm2m.errors import DecodeError, RefusalReason
 from gateway.lwm2m.parameters import find_claimed_node_id
-from gateway.lwm2m.profiles import KnownProfiles
 from gateway.lwm2m.registration import (
     Accepted,
     Changed,
@@ -71,7 +70,6 @@ class RegistrationDirectory:
         self._policy = policy
         self._clock = clock
         self._create_location = create_location
-        self._profiles = KnownProfiles()
 
     def handle(self, request: Message) -> Message | Pending | None:
         """Answer *request*, or None if its path is not ours.
@@ -120,7 +118,6 @@ class RegistrationDirectory:
     def _store(self, accepted: Accepted) -> Pending:
         location = self._create_location()
         registration = accepted.create_registration(location, self._clock.wall_ms())
-        self._learn_profile(registration)
         pending = Pending()
         created = response(Code.CREATED, location_path=(ROOT, location))
         done = self._complete_after_commit(pending, created, registration, RefusalReason.UNKNOWN_DEVICE)
@@ -146,8 +143,6 @@ class RegistrationDirectory:
         if isinstance(decision, Changed):
             if registry.is_overloaded:
                 return error_response(Fault.OVERLOADED)
-            if request.parameters.profile_id is not None:
-                self._learn_profile(decision.registration)
             pending = Pending()
             done = self._complete_after_commit(pending, _CHANGED, decision.registration)
             registry.change(decision.registration, done)
@@ -194,19 +189,9 @@ class RegistrationDirectory:
         return registration, self._registry.find_device(registration.node_id)
 
     def _find_known_objects(self, device: Device | None, profile_id: str | None) -> ObjectList | None:
-        """What *profile_id* stands for, learnt in this run or kept with the device's registration."""
         if profile_id is None or device is None:
             return None
-        known = self._profiles.find(device.device_id, profile_id)
-        if known is None:
-            registration = self._registry.find_registration_of(device.number)
-            if registration is not None and registration.profile_id == profile_id:
-                return registration.objects
-        return known
-
-    def _learn_profile(self, registration: Registration) -> None:
-        if registration.profile_id is not None:
-            self._profiles.learn(registration.device_id, registration.profile_id, registration.objects)
+        return self._registry.find_profile(device.number, profile_id)
 
     def _refuse(self, claimed: str | None, peer: Peer, refused: Refused) -> Message:
         # What the session proved goes before what the request claims.

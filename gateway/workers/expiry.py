@@ -10,7 +10,7 @@ from registry.store import Registry
 class Expiry(PeriodicWorker):
     """Drives the registry's timer wheel: a registration is gone at most 2 s after its lifetime."""
 
-    def __init__(self, registry: Registry, clock: Clock, interval_s: float = 0.5) -> None:
+    def __init__(self, registry: Registry, clock: Clock, interval_s: float = 0.25) -> None:
         super().__init__(interval_s)
         self._registry = registry
         self._clock = clock

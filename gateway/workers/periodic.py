@@ -20,7 +20,7 @@ class PeriodicWorker(abc.ABC):
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
-        self._is_waiting_for_storage = False
+        self._fault: str | None = None
 
     async def run(self) -> None:
         """Work for ever; returns only by an exception."""
@@ -29,24 +29,25 @@ class PeriodicWorker(abc.ABC):
             try:
                 await self.work()
             except StorageUnavailable as error:
-                self._report_outage(error)
+                self._note(str(error))
             else:
-                self._report_recovery()
+                self._note(None)
 
     @abc.abstractmethod
     async def work(self) -> None:
         """Do it once.
 
         Raises:
-            StorageUnavailable: nothing was done; it is tried again after the interval.
+            StorageUnavailable: not all could be done; it is tried again after the interval.
         """
 
-    def _report_outage(self, error: StorageUnavailable) -> None:
-        if not self._is_waiting_for_storage:
-            self._is_waiting_for_storage = True
-            log.error("storage unavailable, trying again", worker=type(self).__name__, reason=str(error))
-
-    def _report_recovery(self) -> None:
-        if self._is_waiting_for_storage:
-            self._is_waiting_for_storage = False
-            log.info("storage available again", worker=type(self).__name__)
+    def _note(self, fault: str | None) -> None:
+        """Tell the operator what is new about it."""
+        if fault == self._fault:
+            return
+        self._fault = fault
+        worker = type(self).__name__
+        if fault is None:
+            log.info("works again", worker=worker)
+        else:
+            log.error("cannot work, trying again", worker=worker, reason=fault)

@@ -1,4 +1,4 @@
-"""Deletes what has lost its claim to be kept: devices that never came, events that are old."""
+"""Deletes what has lost its claim to be kept: devices that never came, old events, rows without an owner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from registry.store import Registry
 class Claims(PeriodicWorker):
     """Purges devices that did not connect within their claim timeout."""
 
-    def __init__(self, registry: Registry, clock: Clock, interval_s: float = 0.5) -> None:
+    def __init__(self, registry: Registry, clock: Clock, interval_s: float = 1.0) -> None:
         super().__init__(interval_s)
         self._registry = registry
         self._clock = clock
@@ -21,7 +21,7 @@ class Claims(PeriodicWorker):
 
 
 class EventRetention(PeriodicWorker):
-    """Deletes events older than the retention of the settings."""
+    """Deletes events and refusals past their keep time, and rows that nothing refers to any more."""
 
     def __init__(self, registry: Registry, interval_s: float = 3600.0) -> None:
         super().__init__(interval_s)

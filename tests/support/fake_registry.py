@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from registry.commit import CommitFailure, CommitOutcome
-from registry.model import Device, Registration, Security
+from registry.model import Device, ObjectList, Registration, Security
 
 Done = Callable[[CommitOutcome], None]
 
@@ -22,6 +22,7 @@ class FakeRegistry:
 
     devices: dict[str, Device] = field(default_factory=dict)
     registrations: dict[str, Registration] = field(default_factory=dict)
+    profiles: dict[tuple[int, str], ObjectList] = field(default_factory=dict)
     calls: list[tuple[str, Registration]] = field(default_factory=list)
     refusals: list[tuple[str, str, str]] = field(default_factory=list)
     _waiting: list[Done] = field(default_factory=list)
@@ -49,14 +50,19 @@ class FakeRegistry:
         held = (one for one in self.registrations.values() if one.device == device_number)
         return next(held, None)
 
+    def find_profile(self, device_number: int, profile_id: str) -> ObjectList | None:
+        return self.profiles.get((device_number, profile_id))
+
     def register(self, registration: Registration, done: Done) -> None:
         if self.failure is None:
             self._drop(registration)
+            self._learn(registration)
             self.registrations[registration.location] = registration
         self._commit("register", registration, done)
 
     def change(self, registration: Registration, done: Done) -> None:
         if self.failure is None:
+            self._learn(registration)
             self.registrations[registration.location] = registration
         self._commit("change", registration, done)
 
@@ -71,6 +77,10 @@ class FakeRegistry:
 
     def refuse(self, node_id: str, address: str, reason: str) -> None:
         self.refusals.append((node_id, address, reason))
+
+    def _learn(self, registration: Registration) -> None:
+        if registration.profile_id is not None:
+            self.profiles[registration.device, registration.profile_id] = registration.objects
 
     def _drop(self, registration: Registration) -> None:
         held = self.find_registration_of(registration.device)

@@ -201,7 +201,7 @@ def test_captured_datagrams_are_served(
 class TestProfiles:
     """Object lists by reference."""
 
-    def test_profile_is_remembered_after_the_registration_ended(
+    def test_profile_outlives_the_registration_that_told_it(
         self, directory: RegistrationDirectory, registry: FakeRegistry
     ) -> None:
         registry.add(NODE)
@@ -209,15 +209,6 @@ class TestProfiles:
         send(directory, Code.DELETE, "rd/location-1")
         assert register(directory, *REGISTER, "pid=6:12", payload=b"").code == Code.CREATED
         assert [link.path for link in registry.registrations["location-2"].objects.links] == ["/1/0", "/3/0"]
-
-    def test_profile_is_known_from_a_registration_of_an_earlier_run(
-        self, directory: RegistrationDirectory, registry: FakeRegistry
-    ) -> None:
-        registry.add(NODE)
-        register(directory, *REGISTER, "pid=6:12")
-        restarted = RegistrationDirectory(registry, Policy(), Clock(), lambda: "new")
-        assert register(restarted, *REGISTER, "pid=6:13", payload=b"").code == Code.CONFLICT
-        assert register(restarted, *REGISTER, "pid=6:12", payload=b"").code == Code.CREATED
 
     def test_list_beside_a_known_profile_is_added_to_it(
         self, directory: RegistrationDirectory, registry: FakeRegistry

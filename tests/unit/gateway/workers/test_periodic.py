@@ -6,15 +6,19 @@ import pytest
 import structlog
 
 from gateway.workers.periodic import PeriodicWorker
-from registry.errors import DatabaseUnusable, RegistryError, StorageUnavailable
+from registry.errors import DatabaseUnusable, KeyUnusable, StorageUnavailable
+
+
+class Bug(Exception):
+    """Something that no worker expects."""
 
 
 class Scripted(PeriodicWorker):
-    """Meets the outcomes given, then ends itself."""
+    """Meets the outcomes given, then a bug."""
 
-    def __init__(self, *outcomes: RegistryError | None, interval_s: float = 0) -> None:
+    def __init__(self, *outcomes: Exception | None, interval_s: float = 0) -> None:
         super().__init__(interval_s)
-        self.outcomes = [*outcomes, DatabaseUnusable("end of the script")]
+        self.outcomes = [*outcomes, Bug()]
 
     async def work(self) -> None:
         outcome = self.outcomes.pop(0)
@@ -23,21 +27,28 @@ class Scripted(PeriodicWorker):
 
 
 async def test_failing_disk_is_waited_out_and_told_once() -> None:
-    full = StorageUnavailable("disk full")
-    worker = Scripted(None, full, full, None, None)
-    with structlog.testing.capture_logs() as lines, pytest.raises(DatabaseUnusable):
+    fault = StorageUnavailable("why")
+    worker = Scripted(None, fault, fault, None, None)
+    with structlog.testing.capture_logs() as lines, pytest.raises(Bug):
         await worker.run()
     assert worker.outcomes == []
-    assert [(line["log_level"], line["worker"]) for line in lines] == [
-        ("error", "Scripted"),
-        ("info", "Scripted"),
+    assert [(line["log_level"], line["worker"], line.get("reason")) for line in lines] == [
+        ("error", "Scripted", "why"),
+        ("info", "Scripted", None),
     ]
-    assert lines[0]["reason"] == "disk full"
 
 
-async def test_other_errors_end_the_worker_with_their_reason() -> None:
-    with pytest.raises(DatabaseUnusable, match="end of the script"):
-        await Scripted().run()
+async def test_another_fault_is_told_too() -> None:
+    worker = Scripted(StorageUnavailable("disk full"), StorageUnavailable("locked"))
+    with structlog.testing.capture_logs() as lines, pytest.raises(Bug):
+        await worker.run()
+    assert [line["reason"] for line in lines] == ["disk full", "locked"]
+
+
+@pytest.mark.parametrize("fault", [Bug("why"), DatabaseUnusable("why"), KeyUnusable("why")])
+async def test_other_errors_end_the_worker_with_their_reason(fault: Exception) -> None:
+    with pytest.raises(type(fault), match="why"):
+        await Scripted(fault).run()
 
 
 async def test_worker_waits_its_interval_before_it_works() -> None:
