@@ -86,7 +86,7 @@ def virtual_time(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         run_virtual(_as_coroutine(test(clock=clock, **fixtures)), clock)
 
     kept = [parameter for name, parameter in signature.parameters.items() if name != "clock"]
-    run.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    run.__signature__ = signature.replace(parameters=kept)
     return run
 
 
