@@ -73,7 +73,7 @@ def start_nodegate(
     merged = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, "-m", "tools.admin.main", *arguments],
-        stdin=subprocess.PIPE,
+        stdin=options.pop("stdin", subprocess.PIPE),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -6,6 +6,7 @@ Each command opens the registry, does one thing in one transaction, and answers 
 from __future__ import annotations
 
 import sys
+from getpass import getpass
 from typing import Annotated
 
 import typer
@@ -146,13 +147,19 @@ def delete(
     with open_administration(db, create=False) as administration:
         device = administration.get(node_id).device
         question = f"Delete {visible(device.node_id)} ({device.device_id})?"
-        if sys.stdin.isatty() and not yes and not typer.confirm(question, err=True):
+        if sys.stdin.isatty() and not yes and not _is_confirmed(question):
             raise Refused("nothing was deleted")
         administration.delete(device.device_id)
     if as_json:
         print_json({"device_id": device.device_id, "node_id": device.node_id})
     else:
         print(f"deleted {visible(device.node_id)} ({device.device_id})")
+
+
+def _is_confirmed(question: str) -> bool:
+    # Not by typer.confirm, which writes to stdout, where the answer of --json belongs.
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 @app.command()
@@ -215,11 +222,7 @@ def read_secret(option: str | None) -> bytes | None:
     if option is None:
         return None
     if option == "-":
-        option = (
-            typer.prompt("Secret (hex)", hide_input=True, err=True)
-            if sys.stdin.isatty()
-            else sys.stdin.readline()
-        )
+        option = getpass("Secret (hex): ") if sys.stdin.isatty() else sys.stdin.readline()
     return parse_secret(option.strip())
 
 
