@@ -23,7 +23,7 @@ from gateway.site.tree import build_site
 from gateway.transport.coaps import CoapsTransport
 from registry.clock import Clock
 from registry.events import EndFact, RegistrationExpired
-from registry.model import Security
+from registry.model import Refusal, Security
 from registry.store import Registry
 
 log = structlog.get_logger("gateway")
@@ -68,6 +68,8 @@ class Gateway:
         self.stack.routes.plain = send_coap
         self.stack.routes.secure = self.coaps.send
         registry.on_end(self._end_sessions)
+        registry.on_refusal(_log_refusal)
+        registry.on_fault(_log_fault)
 
     def receive_coap(self, datagram: bytes, address: Address) -> None:
         """Take a datagram of the plain listener."""
@@ -107,3 +109,14 @@ class Gateway:
         # A device that fell silent may come back on its session; one that lost its credential may not.
         if not isinstance(fact, RegistrationExpired):
             self.coaps.end_sessions(fact.device.node_id.encode())
+
+
+def _log_refusal(node_id: str, refusal: Refusal) -> None:
+    log.warning("refused", node_id=node_id, address=refusal.address, reason=refusal.reason)
+
+
+def _log_fault(fault: str | None) -> None:
+    if fault is None:
+        log.info("the registry can be written again")
+    else:
+        log.error("the registry cannot be written; Registers are answered 5.03 meanwhile", reason=fault)

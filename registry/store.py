@@ -91,6 +91,7 @@ class Registry:
         self._fact_listeners: list[Callable[[Fact], None]] = []
         self._end_listeners: list[Callable[[EndFact], None]] = []
         self._fault_listeners: list[Callable[[str | None], None]] = []
+        self._refusal_listeners: list[Callable[[str, Refusal], None]] = []
         self._fault: str | None = None
         self._is_key_fault_told = False
         self._uncheckpointed = 0
@@ -282,6 +283,8 @@ class Registry:
         )
         node_id = refusals.clean(node_id, refusals.MAX_NODE_ID_LENGTH)
         self._writer.submit(Refuse(node_id, None if device is None else device.device_id, refusal))
+        for listener in self._refusal_listeners:
+            listener(node_id, refusal)
 
     # Listeners, all called in the loop's thread
 
@@ -296,6 +299,10 @@ class Registry:
     def on_fault(self, listener: Callable[[str | None], None]) -> None:
         """Have *listener* called with the reason when commits begin to fail, with None when they work."""
         self._fault_listeners.append(listener)
+
+    def on_refusal(self, listener: Callable[[str, Refusal], None]) -> None:
+        """Have *listener* called with the node ID and every refusal that is recorded."""
+        self._refusal_listeners.append(listener)
 
     # Driven by workers
 

@@ -52,9 +52,8 @@ def main() -> int:
 def _run(stack: ExitStack, folder: Path, count: int, duration_s: float | None) -> int:
     url = f"sqlite:///{folder / 'demo.db'}"
     log = stack.enter_context((folder / "gateway.log").open("w+"))
-    gateway = stack.enter_context(
-        _started("serve", "--db", url, "--host", "127.0.0.1", "--coap-port", "0", "--coaps-port", "0", log=log)
-    )
+    ports = ("--coap-port", "0", "--coaps-port", "0")
+    gateway = stack.enter_context(_started("serve", "--db", url, "--host", "127.0.0.1", *ports, log=log))
     uris = _listening(gateway)
     if len(uris) < _LISTENERS:
         log.seek(0)

@@ -8,7 +8,9 @@ import pytest
 
 from tests.support.sources import Source, sources
 
-BROAD_EXCEPTS: dict[str, str] = {}
+BROAD_EXCEPTS = {
+    "gateway.messaging.exchange": "the CoAP request: a bug of ours in one request must not take the others along",
+}
 "module → the border it is: worker loop, CoAP request, or the command's last line of defence"
 
 

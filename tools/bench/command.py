@@ -183,5 +183,5 @@ def _gateway(
                 *(NewDevice(item.node_id, Security.PSK, item.secret) for item in credentials),
             ]
         )
-    arguments = ["-m", "tools.admin.main", "serve", "--db", url, "--host", "127.0.0.1", "--coap-port", "0", "--coaps-port", "0"]
-    return ServerProcess(arguments, 2, folder / f"{name}.log")
+    flags = ["--host", "127.0.0.1", "--coap-port", "0", "--coaps-port", "0"]
+    return ServerProcess(["-m", "tools.admin.main", "serve", "--db", url, *flags], 2, folder / f"{name}.log")

@@ -10,6 +10,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -39,13 +40,12 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 self._arguments, stdout=subprocess.PIPE, stderr=log, env=self._environment, bufsize=0
             )
-        try:
+        with ExitStack() as stack:
+            stack.callback(self._stop)
             for _ in range(self._listeners):
                 scheme, port = self._listening()
                 self.ports[scheme] = port
-        except BaseException:
-            self._stop()
-            raise
+            stack.pop_all()
         _pin(self._process.pid, 0)
         _pin(0, -1)
         return self
