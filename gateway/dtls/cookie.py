@@ -21,7 +21,7 @@ SECRET_BYTES: Final = 32
 class CookieMaker:
     """Makes and checks cookies.
 
-    The owner asks `is_rotation_due` before each use and then gives a new secret to `rotate`. A cookie
+    The owner asks `is_rotation_due` before each use and, if so, gives a new secret to `rotate`. A cookie
     holds for one lifetime at least and for two at most.
     """
 
@@ -42,7 +42,8 @@ class CookieMaker:
         is_outdated = now - self._since >= 2 * self._lifetime_s
         self._previous = None if is_outdated else self._current
         self._current = HmacSha256(secret)
-        self._since = now
+        # Counted from when it was due: a secret that was left in place for longer must not go later.
+        self._since = now if is_outdated else self._since + self._lifetime_s
 
     def make(self, address: Address, hello: ClientHello) -> bytes:
         """The cookie for this hello from this address."""

@@ -88,4 +88,13 @@ def test_rotation_is_due_after_a_lifetime(maker: CookieMaker) -> None:
     assert not maker.is_rotation_due(59.9)
     assert maker.is_rotation_due(60.0)
     maker.rotate(b"2" * 32, now=61.0)
-    assert not maker.is_rotation_due(120.0)
+    assert not maker.is_rotation_due(119.9)
+
+
+def test_a7_late_rotation_does_not_delay_the_next(maker: CookieMaker) -> None:
+    with_cookie = hello(maker.make(ADDRESS, hello()))
+    maker.rotate(b"2" * 32, now=119.0)
+    assert maker.is_valid(ADDRESS, with_cookie)
+    assert maker.is_rotation_due(120.0)
+    maker.rotate(b"3" * 32, now=120.0)
+    assert not maker.is_valid(ADDRESS, with_cookie)
