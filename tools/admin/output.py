@@ -9,16 +9,18 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from gateway.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 WIDE = 100_000
 "Columns of an output that is no terminal: nothing is folded there, for ``grep`` and ``awk``."
+
+CHUNK_ROWS = 1000
 
 
 def to_json(value: object) -> str:
@@ -74,41 +76,56 @@ def text(value: object) -> str:
 
 def print_fields(fields: Sequence[tuple[str, object]]) -> None:
     """A name and its value on each line."""
-    table = _bare_table(show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in fields:
-        table.add_row(name, _literal(text(value)))
-    console().print(table)
+    _print_rows([], [[name, text(value)] for name, value in fields], [0, 0])
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, chunk_rows: int = 1000) -> int:
-    """A table with a heading; gives the number of rows. Long ones come in pieces of *chunk_rows*."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    """A table with a heading; gives the number of rows. A long one comes in pieces, as its rows are made."""
     count = 0
-    out = console()
-    table = None
-    for row in rows:
-        if table is None:
-            table = _bare_table(show_header=count == 0)
-            for column in columns:
-                table.add_column(column, overflow="fold")
-        table.add_row(*(_literal(text(cell)) for cell in row))
-        count += 1
-        if count % chunk_rows == 0:
-            out.print(table)
-            table = None
-    if table is not None:
-        out.print(table)
+    widths = [0] * len(columns)
+    remaining = iter(rows)
+    while chunk := [[text(cell) for cell in row] for row in islice(remaining, CHUNK_ROWS)]:
+        _print_rows(columns if count == 0 else [], chunk, widths)
+        count += len(chunk)
     return count
 
 
-def _bare_table(*, show_header: bool) -> Table:
+def _print_rows(heading: Sequence[str], rows: Sequence[Sequence[str]], widths: list[int]) -> None:
+    """Print a piece of a table; *widths* are those of the pieces before it and grow with this one."""
+    if sys.stdout.isatty():
+        _print_folded(heading, rows, widths)
+        return
+    lines = [heading, *rows] if heading else rows
+    widths[:] = [
+        max(width, *map(_columns_of, cells))
+        for width, cells in zip(widths, zip(*lines, strict=True), strict=True)
+    ]
+    for line in lines:
+        print("  ".join(_pad(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _print_folded(heading: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
     from rich.table import Table
-
-    return Table(box=None, show_header=show_header, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-
-
-def _literal(cell: str) -> Any:
     from rich.text import Text
 
-    return Text(cell)
+    table = Table(
+        box=None, show_header=bool(heading), header_style="bold", pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    for name in heading or [""] * len(widths):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+
+
+def _columns_of(cell: str) -> int:
+    """How many columns of a terminal *cell* takes."""
+    if cell.isascii():
+        return len(cell)
+    from rich.cells import cell_len
+
+    return cell_len(cell)
+
+
+def _pad(cell: str, width: int) -> str:
+    return cell + " " * (width - _columns_of(cell))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tools.admin import output
 from tools.admin.output import print_fields, print_json, print_json_array, print_table, to_json
 
 
@@ -66,9 +68,31 @@ def test_table_off_a_terminal_cuts_and_folds_nothing(capsys: pytest.CaptureFixtu
     assert lines[2].split() == ["b", "-"]
 
 
-def test_long_table_has_one_heading(capsys: pytest.CaptureFixture[str]) -> None:
-    assert print_table(("A",), [(str(n),) for n in range(5)], chunk_rows=2) == 5
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_long_table_has_one_heading(
+    is_terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    assert print_table(("A",), ((str(n),) for n in range(5))) == 5
     assert capsys.readouterr().out.split() == ["A", "0", "1", "2", "3", "4"]
+
+
+def test_columns_stand_under_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("A", "B"), [("温度", "x"), ("long", "y"), ("ä", "z")])
+    assert capsys.readouterr().out.splitlines() == ["A     B", "温度  x", "long  y", "ä     z"]
+
+
+def test_table_on_a_terminal_folds_what_is_too_wide(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    print_table(("NODE ID", "STATE"), [("x" * 100, "online")])
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert out.count("x") == 100
 
 
 def test_table_without_rows_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,8 +100,13 @@ def test_table_without_rows_prints_nothing(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("is_terminal", [False, True])
 @pytest.mark.parametrize("text", ["[red]x[/red]", "[/]", ":smile:", "[link=http://x]y"])
-def test_markup_of_strangers_is_text(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_markup_of_strangers_is_text(
+    text: str, is_terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    monkeypatch.setenv("TERM", "dumb")
     print_table(("A",), [(text,)])
     print_fields([("name", text)])
     assert capsys.readouterr().out.count(text) == 2
