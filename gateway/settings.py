@@ -271,7 +271,6 @@ class GatewayConfig(BaseSettings):
         extra="forbid",
         env_prefix=PREFIX,
         env_nested_delimiter=NESTING,
-        env_nested_max_split=1,
         env_ignore_empty=True,
     )
 

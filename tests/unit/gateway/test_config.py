@@ -238,3 +238,8 @@ def test_every_ill_formed_set_is_named_beside_other_faults() -> None:
         "--set =",
         "--set dtls.node",
     ]
+
+
+def test_variable_nested_too_deep_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODEGATE_DTLS__NODE__X", "1")
+    assert faults() == ("NODEGATE_DTLS__NODE: {'x': '1'} is not a whole number",)
