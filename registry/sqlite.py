@@ -238,7 +238,7 @@ def _enter_wal(path: Path, connection: sqlite3.Connection) -> None:
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         except sqlite3.OperationalError as error:
-            # The busy timeout does not cover the change of the mode.
+            # Two that change it at once are refused at once; the busy timeout does not cover that.
             if _primary_code(error) != sqlite3.SQLITE_BUSY or SystemClock.monotonic() > deadline:
                 raise
             time.sleep(0.02)

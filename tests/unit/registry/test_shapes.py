@@ -1,0 +1,71 @@
+from dataclasses import replace
+
+from registry.model import Created, Device, DeviceState, DeviceView, EventRow, Refusal, Security
+from registry.shapes import describe_created, describe_device, describe_event, describe_registration
+from tests.support.registry import make_registration
+
+DEVICE = Device(1, "d-aaaaaaaaaaaaaaaa", "n", Security.PSK, 60, 1_000, sealed_secret=b"sealed")
+
+
+def test_device_that_never_came():
+    assert describe_device(DeviceView(DEVICE, DeviceState.INACTIVE), with_refusals=False) == {
+        "device_id": "d-aaaaaaaaaaaaaaaa",
+        "node_id": "n",
+        "security": "psk",
+        "state": "inactive",
+        "timeout": 60,
+        "created_at": "1970-01-01T00:00:01.000Z",
+        "connected_at": None,
+        "registration": None,
+    }
+
+
+def test_device_that_is_here_with_its_refusals():
+    registration = make_registration(DEVICE, "abc", registered_at_ms=2_000)
+    view = DeviceView(
+        replace(DEVICE, connected_at_ms=2_000),
+        DeviceState.ONLINE,
+        registration,
+        302_000,
+        (Refusal(500, "192.0.2.9:1", "unknown"),),
+    )
+    shape = describe_device(view, with_refusals=True)
+    assert shape["connected_at"] == "1970-01-01T00:00:02.000Z"
+    assert shape["refused"] == [
+        {"at": "1970-01-01T00:00:00.500Z", "address": "192.0.2.9:1", "reason": "unknown"}
+    ]
+    assert shape["registration"] == {
+        "location": "/rd/abc",
+        "address": "192.0.2.1:5683",
+        "lwm2m": "1.1",
+        "binding": "U",
+        "lifetime": 300,
+        "objects": [
+            {"path": "/1/0", "version": None},
+            {"path": "/3/0", "version": None},
+            {"path": "/5", "version": "1.1"},
+        ],
+        "registered_at": "1970-01-01T00:00:02.000Z",
+        "expires_at": "1970-01-01T00:05:02.000Z",
+    }
+
+
+def test_unlimited_registration_has_no_end():
+    assert describe_registration(make_registration(DEVICE, lifetime_s=0), None)["expires_at"] is None
+
+
+def test_created_device_shows_its_secret_in_hex_or_null():
+    shape = {"device_id": DEVICE.device_id, "node_id": "n", "security": "psk", "timeout": 60}
+    assert describe_created(Created(DEVICE, b"\x00\xab")) == shape | {"secret": "00ab"}
+    assert describe_created(Created(DEVICE)) == shape | {"secret": None}
+
+
+def test_event():
+    assert describe_event(EventRow(7, 0, "refused", None, "n", {"reason": "r"})) == {
+        "id": 7,
+        "at": "1970-01-01T00:00:00.000Z",
+        "type": "refused",
+        "device_id": None,
+        "node_id": "n",
+        "data": {"reason": "r"},
+    }
