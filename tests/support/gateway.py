@@ -34,9 +34,10 @@ from registry.model import DeviceState, DeviceView, EventRow, Security
 from registry.sqlite import Database
 from registry.store import Registry
 from tests.support.clock import VirtualClock
-from tools.simulator.device import Device, State
+from tools.simulator.device import Device
 from tools.simulator.driver import attach
 from tools.simulator.events import DeviceEvent
+from tools.simulator.lifecycle import State
 from tools.simulator.network import CLEAN, Impairment, Network
 from tools.simulator.settings import DeviceSettings
 

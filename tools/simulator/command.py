@@ -189,7 +189,8 @@ def _run(
     if as_json:
         print_json(report.as_dict(elapsed_s))
     else:
-        console().print(build_table(report, elapsed_s), build_times(report))
+        times = build_times(report)
+        console().print(build_table(report, elapsed_s), *([times] if times.row_count else []))
     if not report.is_success:
         raise Refused(describe_failure(report))
 

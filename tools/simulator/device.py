@@ -1,23 +1,12 @@
 """One LwM2M device, sans-IO: it connects, registers, keeps its registration and says good-bye.
 
 Bytes, time and randomness come in, bytes and events go out. Knows no sockets, no addresses, no clock.
-
-    STARTING ──start──▶ HANDSHAKING ──up──▶ REGISTERING ──accepted──▶ REGISTERED ◀─accepted─┐
-                           ▲      │            │   ▲  ▲                 │  │                │
-                        restart  failed     failed │  └──unknown────────┼──┼──────────── UPDATING
-                           │      ▼            ▼ retry                  │  └─────due────────┘▲
-                           └──── WAITING ◀─────┴───┘◀──failed, lost─────┤
-                                    │                                  stop
-                                exhausted                               ▼
-                                    ▼                            DEREGISTERING ──▶ GONE
-                                 FAILED
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from enum import Enum, auto
 from random import Random
 
 from aiocoap.message import Message
@@ -45,87 +34,12 @@ from tools.simulator.events import (
     SessionLost,
     Updated,
 )
+from tools.simulator.lifecycle import TRANSITIONS, State, Trigger
 from tools.simulator.messages import is_success
 from tools.simulator.requests import build_deregister, build_register, build_update
 from tools.simulator.settings import DeviceSettings
 
 _LONGEST_RETRANSMISSION_S = 93.0
-
-
-class State(Enum):
-    """Where a device stands."""
-
-    STARTING = "starting"
-    HANDSHAKING = "handshaking"
-    REGISTERING = "registering"
-    REGISTERED = "registered"
-    UPDATING = "updating"
-    WAITING = "waiting"
-    DEREGISTERING = "deregistering"
-    GONE = "gone"
-    FAILED = "failed"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing will happen any more."""
-        return self in (State.GONE, State.FAILED)
-
-
-class Trigger(Enum):
-    """What moves a device on."""
-
-    START = auto()
-    UP = auto()
-    ACCEPTED = auto()
-    UNKNOWN = auto()
-    "4.04: the server does not know the registration."
-
-    FAILED = auto()
-    LOST = auto()
-    "The session is over, by the server."
-
-    DUE = auto()
-    RETRY = auto()
-    "The pause is over and the channel still stands."
-
-    RESTART = auto()
-    "The pause is over and the channel is down."
-
-    EXHAUSTED = auto()
-    STOP = auto()
-
-
-TRANSITIONS: dict[tuple[State, Trigger], State] = {
-    (State.STARTING, Trigger.START): State.HANDSHAKING,
-    (State.STARTING, Trigger.STOP): State.GONE,
-    (State.HANDSHAKING, Trigger.UP): State.REGISTERING,
-    (State.HANDSHAKING, Trigger.FAILED): State.WAITING,
-    (State.HANDSHAKING, Trigger.STOP): State.GONE,
-    (State.REGISTERING, Trigger.ACCEPTED): State.REGISTERED,
-    (State.REGISTERING, Trigger.FAILED): State.WAITING,
-    (State.REGISTERING, Trigger.STOP): State.GONE,
-    (State.REGISTERED, Trigger.DUE): State.UPDATING,
-    (State.REGISTERED, Trigger.LOST): State.WAITING,
-    (State.REGISTERED, Trigger.STOP): State.DEREGISTERING,
-    (State.UPDATING, Trigger.ACCEPTED): State.REGISTERED,
-    (State.UPDATING, Trigger.UNKNOWN): State.REGISTERING,
-    (State.UPDATING, Trigger.FAILED): State.WAITING,
-    (State.UPDATING, Trigger.LOST): State.WAITING,
-    (State.UPDATING, Trigger.STOP): State.DEREGISTERING,
-    (State.WAITING, Trigger.LOST): State.WAITING,
-    (State.WAITING, Trigger.RETRY): State.REGISTERING,
-    (State.WAITING, Trigger.RESTART): State.HANDSHAKING,
-    (State.WAITING, Trigger.EXHAUSTED): State.FAILED,
-    (State.WAITING, Trigger.STOP): State.GONE,
-    (State.DEREGISTERING, Trigger.ACCEPTED): State.GONE,
-    (State.DEREGISTERING, Trigger.UNKNOWN): State.GONE,
-    (State.DEREGISTERING, Trigger.FAILED): State.GONE,
-    (State.DEREGISTERING, Trigger.LOST): State.GONE,
-    (State.DEREGISTERING, Trigger.STOP): State.DEREGISTERING,
-    (State.GONE, Trigger.STOP): State.GONE,
-    (State.FAILED, Trigger.STOP): State.FAILED,
-}
-"""The whole life of a device. What is not in here does not happen."""
 
 
 class Device:

@@ -72,6 +72,7 @@ class Report:
         self._undecided: dict[str, str] = {}
         self._registered: set[str] = set()
         self._failures: dict[str, Failure] = {}
+        self._last_attempts: dict[str, str] = {}
 
     def expect(self, node_id: str, scheme: str) -> None:
         """Announce a device before it starts."""
@@ -117,6 +118,7 @@ class Report:
                 tally.deregistered += 1
             case AttemptFailed():
                 tally.failed_attempts += 1
+                self._last_attempts[device.settings.node_id] = str(event)
             case SessionLost():
                 tally.sessions_lost += 1
             case GaveUp(stage=stage, reason=reason):
@@ -129,7 +131,9 @@ class Report:
         for node_id, scheme in self._undecided.items():
             self.tallies[scheme].failed += 1
             stage = stages.get(node_id, "not started")
-            self._failures[node_id] = Failure(node_id, scheme, stage, "not finished")
+            last = self._last_attempts.get(node_id)
+            reason = f"interrupted, last {last}" if last else "interrupted"
+            self._failures[node_id] = Failure(node_id, scheme, stage, reason)
         self._undecided.clear()
 
     def as_dict(self, duration_s: float) -> dict[str, Any]:

@@ -6,18 +6,24 @@ from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
 from tests.support.replies import empty, read, reply, request
-from tools.simulator.device import TRANSITIONS, Device, State, Trigger
+from tools.simulator import device as module
+from tools.simulator.channel import ChannelData, ChannelDown, ChannelUp
+from tools.simulator.device import Device
 from tools.simulator.events import (
     AttemptFailed,
     Deregistered,
     Ended,
     GaveUp,
+    HandshakeDone,
     Registered,
+    SessionLost,
     Updated,
 )
+from tools.simulator.lifecycle import State
 from tools.simulator.settings import DeviceSettings
 
 PLACE = ("rd", "place")
+KEY = b"k" * 16
 
 
 class Bench:
@@ -356,12 +362,197 @@ def test_early_timer_does_nothing():
     assert (bench.device.state, bench.silent()) == (State.REGISTERED, True)
 
 
-def test_every_state_but_the_first_can_be_reached_and_final_ones_are_not_left():
-    assert set(TRANSITIONS.values()) == set(State) - {State.STARTING}
-    for (state, _), target in TRANSITIONS.items():
-        assert not state.is_final or target is state
+class ScriptedChannel:
+    """Does nothing of its own; the datagrams it is given name the events it answers with."""
+
+    def __init__(self):
+        self.is_up = False
+        self.opened = 0
+        self.log = []
+        self.outgoing = []
+        self.script = {}
+        self.due = None
+
+    def open(self, now):
+        self.opened += 1
+        return ()
+
+    def receive_datagram(self, datagram, now):
+        events = self.script[datagram]
+        self.is_up = self.is_up or any(isinstance(event, ChannelUp) for event in events)
+        return events
+
+    def handle_timer(self, now):
+        return self.script.pop("timer", ())
+
+    def send(self, message, now):
+        self.outgoing.append(message)
+
+    def drop(self):
+        self.is_up = False
+        self.log.append("drop")
+
+    def close(self, now):
+        self.is_up = False
+        self.log.append("close")
+
+    def get_timer(self):
+        return self.due
+
+    def datagrams_to_send(self):
+        outgoing, self.outgoing = self.outgoing, []
+        return outgoing
 
 
-@pytest.mark.parametrize("state", [state for state in State if state is not State.FAILED])
-def test_every_state_can_be_stopped(state):
-    assert (state, Trigger.STOP) in TRANSITIONS
+class SecureBench:
+    def __init__(self, monkeypatch):
+        self.channel = ScriptedChannel()
+        monkeypatch.setattr(module, "_build_channel", lambda *_: self.channel)
+        random = Random(1)
+        self.device = Device(DeviceSettings("node", psk=KEY), random.randbytes, random)
+
+    def give(self, now, *events):
+        self.channel.script[b"datagram"] = events
+        self.device.receive_datagram(b"datagram", now)
+
+    def sent(self):
+        return self.device.datagrams_to_send()
+
+    def tick(self):
+        now = self.device.get_timer()
+        self.device.handle_timer(now)
+        return now
+
+    def events(self):
+        return list(iter(self.device.next_event, None))
+
+    def register(self):
+        self.device.start(0.0)
+        self.give(1.0, ChannelUp())
+        (request,) = self.sent()
+        self.give(2.0, ChannelData(reply(request, Code.CREATED, location=PLACE)))
+        self.events()
+
+
+@pytest.fixture
+def secure(monkeypatch):
+    return SecureBench(monkeypatch)
+
+
+def test_register_follows_the_handshake(secure):
+    secure.device.start(0.0)
+    assert (secure.device.state, secure.sent()) == (State.HANDSHAKING, [])
+    secure.give(1.5, ChannelUp())
+    assert secure.device.state is State.REGISTERING
+    (request,) = secure.sent()
+    secure.give(2.0, ChannelData(reply(request, Code.CREATED, location=PLACE)))
+    assert secure.events() == [HandshakeDone(1.5), Registered(PLACE, 0.5, 2.0)]
+
+
+def test_handshake_that_takes_too_long_is_dropped_and_tried_again(secure):
+    secure.device.start(0.0)
+    assert secure.device.get_timer() == 15.0
+    secure.tick()
+    assert (secure.device.state, secure.channel.log) == (State.WAITING, ["drop"])
+    secure.tick()
+    assert (secure.device.state, secure.channel.opened) == (State.HANDSHAKING, 2)
+    assert secure.events() == [AttemptFailed("handshaking", "no answer")]
+
+
+def test_timer_of_the_channel_is_kept(secure):
+    secure.device.start(0.0)
+    secure.channel.due = 1.0
+    assert secure.device.get_timer() == 1.0
+
+
+def test_handshake_is_given_up_after_six_attempts(secure):
+    secure.device.start(0.0)
+    while not secure.device.state.is_final:
+        secure.tick()
+    assert secure.channel.opened == 6
+    assert secure.events()[-2:] == [GaveUp("handshaking", "no answer"), Ended()]
+
+
+def test_failed_handshake_is_tried_again(secure):
+    secure.device.start(0.0)
+    secure.channel.script["timer"] = (ChannelDown("timeout"),)
+    secure.device.handle_timer(1.0)
+    assert secure.device.state is State.WAITING
+    assert secure.events() == [AttemptFailed("handshaking", "timeout")]
+
+
+def test_session_that_ends_during_the_register_is_a_failed_attempt(secure):
+    secure.device.start(0.0)
+    secure.give(1.0, ChannelUp())
+    secure.give(2.0, ChannelDown("closed by the peer"))
+    assert secure.device.state is State.WAITING
+    assert secure.events()[-1] == AttemptFailed("registering", "closed by the peer")
+
+
+def test_lost_session_leads_to_a_new_handshake_and_register(secure):
+    secure.register()
+    secure.give(10.0, ChannelDown("closed by the peer"))
+    assert secure.device.state is State.WAITING
+    assert secure.events() == [SessionLost("closed by the peer")]
+    now = secure.tick()
+    assert secure.device.state is State.HANDSHAKING
+    secure.give(now, ChannelUp())
+    (request,) = secure.sent()
+    secure.give(now, ChannelData(reply(request, Code.CREATED, location=PLACE)))
+    assert secure.events()[-1] == Registered(PLACE, 0.0, now - 10.0)
+
+
+def test_refused_register_is_tried_again_on_the_same_session(secure):
+    secure.device.start(0.0)
+    secure.give(1.0, ChannelUp())
+    (request,) = secure.sent()
+    secure.give(1.0, ChannelData(reply(request, Code.FORBIDDEN)))
+    secure.tick()
+    assert (secure.device.state, secure.channel.opened) == (State.REGISTERING, 1)
+    assert read(secure.sent()[0]).opt.uri_path == ("rd",)
+
+
+def test_session_that_ends_during_a_pause_is_opened_again_after_it(secure):
+    secure.device.start(0.0)
+    secure.give(1.0, ChannelUp())
+    (request,) = secure.sent()
+    secure.give(1.0, ChannelData(reply(request, Code.FORBIDDEN)))
+    secure.give(1.1, ChannelDown("closed by the peer"))
+    secure.tick()
+    assert (secure.device.state, secure.channel.opened) == (State.HANDSHAKING, 2)
+
+
+def test_unanswered_update_drops_the_session(secure):
+    secure.register()
+    secure.tick()
+    while secure.device.state is State.UPDATING:
+        secure.tick()
+    assert secure.channel.log == ["drop"]
+    secure.tick()
+    assert secure.device.state is State.HANDSHAKING
+
+
+def test_stopped_device_takes_leave_of_its_session(secure):
+    secure.register()
+    secure.device.stop(10.0)
+    (request,) = secure.sent()
+    secure.give(11.0, ChannelData(reply(request, Code.DELETED)), ChannelDown("closed by the peer"))
+    assert (secure.device.state, secure.channel.log) == (State.GONE, ["close"])
+
+
+def test_stop_during_the_handshake_ends_it(secure):
+    secure.device.start(0.0)
+    secure.device.stop(1.0)
+    assert (secure.device.state, secure.channel.log, secure.events()) == (State.GONE, ["close"], [Ended()])
+
+
+def test_session_lost_while_deregistering_is_the_end(secure):
+    secure.register()
+    secure.device.stop(10.0)
+    secure.give(11.0, ChannelDown("closed by the peer"))
+    assert secure.device.state is State.GONE
+    assert secure.events() == [SessionLost("closed by the peer"), Ended()]
+
+
+def test_key_does_not_show_in_the_settings(secure):
+    assert "kkk" not in repr(secure.device.settings)

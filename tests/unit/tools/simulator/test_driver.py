@@ -4,9 +4,10 @@ from aiocoap.numbers.codes import Code
 
 from gateway.address import Address
 from tests.support.replies import read, reply
-from tools.simulator.device import Device, State
+from tools.simulator.device import Device
 from tools.simulator.driver import Driver, attach
 from tools.simulator.events import Deregistered, Ended, Registered
+from tools.simulator.lifecycle import State
 from tools.simulator.network import Network
 from tools.simulator.settings import DeviceSettings
 from tools.simulator.timers import VirtualScheduler

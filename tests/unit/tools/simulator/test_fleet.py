@@ -97,7 +97,7 @@ async def test_no_more_than_the_bound_are_connecting():
         )
         await run_until(devices, server, lambda: len(server.requests) >= 10)
     assert report.tallies["coap"].started == 3
-    assert [failure.reason for failure in report.failures] == ["not finished"] * 10
+    assert sum(failure.reason == "interrupted" for failure in report.failures) == 7
 
 
 @pytest.mark.parametrize("deregisters", [False, True])

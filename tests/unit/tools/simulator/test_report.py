@@ -95,10 +95,11 @@ def test_undecided_devices_have_failed_when_it_is_over():
     one, never = device("a"), device("b")
     report = started(one)
     report.expect("b", "coap")
+    report.record(one, AttemptFailed("registering", "4.03"))
     report.close({"a": "handshaking"})
     assert [(failure.node_id, failure.stage, failure.reason) for failure in report.failures] == [
-        ("a", "handshaking", "not finished"),
-        (never.settings.node_id, "not started", "not finished"),
+        ("a", "handshaking", "interrupted, last registering: 4.03"),
+        (never.settings.node_id, "not started", "interrupted"),
     ]
     assert report.tallies["coap"].failed == 2
 
