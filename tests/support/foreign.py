@@ -207,13 +207,9 @@ class Gateway:
         """URI of the DTLS listener, without a path."""
         return f"coaps://{self.host}:{self.coaps_port}"
 
-    def command(self, *words: str) -> Any:
-        """Answer of a `nodegate` command with ``--json`` on this gateway's registry."""
-        return run_nodegate(*words, "--db", self._database, "--json")
-
     def show(self, node_id: str) -> Any:
         """`nodegate device show`."""
-        return self.command("device", "show", node_id)
+        return json.loads(run_nodegate("device", "show", node_id, "--db", self._database, "--json"))
 
     def wait_for(self, node_id: str, condition: Callable[[Any], bool]) -> Any:
         """Ask `device show` until *condition* holds of its answer, and give that."""
@@ -232,7 +228,8 @@ class Gateway:
 
     def events_of(self, node_id: str) -> list[str]:
         """Types of the device's events, oldest first."""
-        return [event["type"] for event in self.command("events") if event["node_id"] == node_id]
+        lines = run_nodegate("events", "--db", self._database, "--json").splitlines()
+        return [event["type"] for event in map(json.loads, lines) if event["node_id"] == node_id]
 
 
 def _nodegate(*words: str) -> list[str]:
@@ -244,8 +241,8 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("NODEGATE_")}
 
 
-def run_nodegate(*words: str) -> Any:
-    """JSON answer of a `nodegate` command that must do what it is told."""
+def run_nodegate(*words: str) -> str:
+    """What a `nodegate` command, which must do what it is told, answers."""
     done = subprocess.run(
         _nodegate(*words),
         cwd=PROJECT,
@@ -256,7 +253,7 @@ def run_nodegate(*words: str) -> Any:
         check=False,
     )
     assert done.returncode == 0, f"nodegate {' '.join(words)}:\n{done.stderr}"
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 def _import_devices(folder: Path) -> list[Device]:
