@@ -321,8 +321,7 @@ class Requests:
         self._housekeeping_at = now + HOUSEKEEPING_S
         self._plain_bodies.sweep(now)
         self._secure_bodies.sweep(now)
-        while self._open:
-            exchange = next(iter(self._open.values()))
+        for exchange in list(self._open.values()):
             if now - exchange.opened_at < self._settings.exchange_lifetime_s:
                 break
             self._counters.expired += 1
@@ -343,18 +342,17 @@ class Requests:
         answer = self._shape(exchange, answer)
         code = int(wire.code_of(answer))
         body = wire.encode_body(answer)
-        size = wire.HEADER_BYTES + len(exchange.token) + len(body)
-        if not exchange.is_reachable and size > self._settings.amplification_limit * exchange.request_bytes:
-            code, body = self._shorten(exchange, answer)
+        if self._is_too_long(exchange, body):
+            code, body = self._shorten(exchange, code)
         self._send(exchange, code, body)
 
     def _stay_silent(self, exchange: Exchange) -> None:
         """The peer does not want this class of answer: acknowledge at most (RFC 7967 §2)."""
-        if exchange.is_confirmable and not exchange.is_acknowledged:
-            exchange.remote.transmit(wire.encode_empty(wire.ACK, exchange.mid))
-            self._memory.amend(exchange.remote, exchange.key, _EMPTY)
-        else:
+        if not exchange.is_confirmable:
             self._memory.amend(exchange.remote, exchange.key, SILENT)
+        elif not exchange.is_acknowledged:
+            self._memory.amend(exchange.remote, exchange.key, _EMPTY)
+            exchange.remote.transmit(wire.encode_empty(wire.ACK, exchange.mid))
 
     def _shape(self, exchange: Exchange, answer: Message) -> Message:
         """Put the Block options in, and cut the payload where they say so."""
@@ -377,15 +375,22 @@ class Requests:
                 shaped.opt.etag = blake2s(payload, digest_size=_ETAG_BYTES).digest()
         return shaped
 
-    def _shorten(self, exchange: Exchange, answer: Message) -> tuple[int, bytes]:
-        """For a peer that may not be where it says: an error loses its words, all else waits for an Echo."""
-        code = int(wire.code_of(answer))
+    def _is_too_long(self, exchange: Exchange, body: bytes) -> bool:
+        """Whether the peer may not be where it says, and whoever is there would get too much."""
+        if exchange.is_reachable:
+            return False
+        size = wire.HEADER_BYTES + len(exchange.token) + len(body)
+        return size > self._settings.amplification_limit * exchange.request_bytes
+
+    def _shorten(self, exchange: Exchange, code: int) -> tuple[int, bytes]:
+        """What goes in place of an answer too long: an error loses its words, all else waits for an Echo."""
         if code >= Code.BAD_REQUEST:
             return code, b""
         self._counters.challenged += 1
         challenge = Message(code=Code.UNAUTHORIZED)
         challenge.opt.echo = self._echo.make(exchange.remote.address, self._now())
-        return int(Code.UNAUTHORIZED), wire.encode_body(challenge)
+        body = wire.encode_body(challenge)
+        return int(Code.UNAUTHORIZED), b"" if self._is_too_long(exchange, body) else body
 
     def _send(self, exchange: Exchange, code: int, body: bytes) -> None:
         remote = exchange.remote

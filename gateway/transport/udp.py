@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from gateway.address import Address
-from gateway.transport.binding import enable_packet_info
+from gateway.transport.binding import enable_packet_info, is_wildcard
 
 DRAIN_LIMIT = 64
 "Datagrams read in one wake-up: long enough to amortise it, short enough to let timers run."
@@ -49,13 +49,20 @@ class UdpCounters:
 class UdpSocket:
     """One bound, non-blocking socket, read between `start` and `stop`; `send` works until `close`."""
 
-    def __init__(self, sock: socket.socket, *, counters: UdpCounters | None = None) -> None:
+    def __init__(
+        self, sock: socket.socket, *, counters: UdpCounters | None = None, own_end: bytes = b""
+    ) -> None:
+        """*own_end* becomes `Address.local` of what comes in, on a socket that is bound to one address."""
         self.counters = counters or UdpCounters()
+        self._own_end = own_end
         self._socket = sock
         self._on_datagram: OnDatagram = _ignore
         self._on_drained: Callable[[], None] = _ignore
         self._is_ipv6 = sock.family == socket.AF_INET6
         self._has_packet_info = enable_packet_info(sock)
+        self._packet_info = (
+            (socket.IPPROTO_IPV6, _IPV6_PKTINFO) if self._is_ipv6 else (socket.IPPROTO_IP, _IP_PKTINFO)
+        )
         self._locals: dict[bytes, bytes | None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
@@ -90,13 +97,9 @@ class UdpSocket:
         """
         target = (address.host, address.port, 0, address.scope) if self._is_ipv6 else address[:2]
         try:
-            if address.local and self._has_packet_info:
-                kind = (
-                    (socket.IPPROTO_IPV6, _IPV6_PKTINFO)
-                    if self._is_ipv6
-                    else (socket.IPPROTO_IP, _IP_PKTINFO)
-                )
-                self._socket.sendmsg((data,), ((*kind, address.local),), 0, target)
+            if self._has_packet_info and address.local:
+                level, kind = self._packet_info
+                self._socket.sendmsg((data,), ((level, kind, address.local),), 0, target)
             else:
                 self._socket.sendto(data, target)
         except BlockingIOError:
@@ -130,6 +133,7 @@ class UdpSocket:
     def _drain(self) -> None:
         receive = self._socket.recvfrom
         on_datagram = self._on_datagram
+        own_end = self._own_end
         for _ in range(DRAIN_LIMIT):
             try:
                 data, source = receive(MAX_DATAGRAM_BYTES + 1)
@@ -145,7 +149,7 @@ class UdpSocket:
                 self.counters.dropped_too_long += 1
                 continue
             self.counters.received += 1
-            on_datagram(data, Address(source[0], source[1], source[3] if len(source) > 2 else 0))
+            on_datagram(data, Address(source[0], source[1], source[3] if len(source) > 2 else 0, own_end))
 
     def _drain_with_packet_info(self) -> None:
         receive = self._socket.recvmsg
@@ -213,16 +217,18 @@ class UdpListener:
     """The sockets of one scheme, as one thing: bound first, started when there is somebody to answer."""
 
     def __init__(self, sockets: Sequence[socket.socket]) -> None:
-        """Takes *sockets* over, at most one of each family (see `bind_sockets`)."""
+        """Takes *sockets* over: wildcards, at most one of each family, or any number of single addresses."""
         self.counters = UdpCounters()
-        self._ipv4: UdpSocket | None = None
-        self._ipv6: UdpSocket | None = None
+        self._readers: list[UdpSocket] = []
+        self._by_family: dict[bool, UdpSocket] = {}
+        self._by_own_end: dict[bytes, UdpSocket] = {}
         for sock in sockets:
-            reader = UdpSocket(sock, counters=self.counters)
-            if sock.family == socket.AF_INET6:
-                self._ipv6 = reader
-            else:
-                self._ipv4 = reader
+            own_end = b"" if is_wildcard(sock) else _own_end(sock)
+            reader = UdpSocket(sock, counters=self.counters, own_end=own_end)
+            self._readers.append(reader)
+            self._by_family.setdefault(sock.family == socket.AF_INET6, reader)
+            if own_end:
+                self._by_own_end[own_end] = reader
 
     def start(
         self,
@@ -232,18 +238,18 @@ class UdpListener:
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         """Read all sockets (`UdpSocket.start`)."""
-        for reader in self._readers():
+        for reader in self._readers:
             reader.start(on_datagram, on_drained or _ignore, loop=loop)
 
     def stop(self) -> None:
         """Read no more; what is under way can still be answered. Harmless when repeated."""
-        for reader in self._readers():
+        for reader in self._readers:
             reader.stop()
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """What is listened on, IPv6 first."""
-        return tuple(reader.address for reader in self._readers())
+        """What is listened on, in the order of the sockets."""
+        return tuple(reader.address for reader in self._readers)
 
     @property
     def port(self) -> int:
@@ -251,8 +257,8 @@ class UdpListener:
         return self.addresses[0].port
 
     def send(self, data: bytes, address: Address) -> None:
-        """Send *data* by the socket of the address's family; without one it is dropped and counted."""
-        reader = self._ipv6 if ":" in address.host else self._ipv4
+        """Send *data* by the socket that *address* came in by; without a fitting one it is dropped."""
+        reader = self._by_own_end.get(address.local) or self._by_family.get(":" in address.host)
         if reader is None:
             self.counters.dropped_send_error += 1
         else:
@@ -260,11 +266,13 @@ class UdpListener:
 
     def close(self) -> None:
         """Close the sockets. Harmless when repeated."""
-        for reader in self._readers():
+        for reader in self._readers:
             reader.close()
 
-    def _readers(self) -> list[UdpSocket]:
-        return [reader for reader in (self._ipv6, self._ipv4) if reader is not None]
+
+def _own_end(sock: socket.socket) -> bytes:
+    """The address *sock* is bound to, packed."""
+    return socket.inet_pton(sock.family, sock.getsockname()[0])
 
 
 def _ignore(*_: object) -> None:

@@ -339,6 +339,19 @@ async def test_answer_may_suppress_itself(clock: VirtualClock) -> None:
     assert [summary(each)[:2] for each in peer.take()] == [("ACK", "0.00")]
 
 
+@virtual_time
+async def test_suppressed_answer_after_its_acknowledgement_stays_acknowledged(clock: VirtualClock) -> None:
+    pending = Pending()
+    peer = Bed(Script(lambda _: pending)).plain()
+    datagram = coap(CON, "0.02", 1, b"t", [*path("rd"), (NO_RESPONSE, b"\x02")])
+    peer.send(datagram)
+    await asyncio.sleep(1)
+    (acknowledgement,) = peer.take()
+    pending.complete(CHANGED)
+    assert peer.take() == []
+    assert peer.send(datagram) == [acknowledgement]
+
+
 # --- blocks
 
 

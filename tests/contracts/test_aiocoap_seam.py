@@ -1,0 +1,405 @@
+"""What the gateway expects of the pinned aiocoap, above its own message layer.
+
+In memory and in virtual time, but with aiocoap's real Context, TokenManager, resources, block-wise
+requests and observations; then once with a stock aiocoap context as the device, over loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from importlib.metadata import version
+
+import aiocoap
+import aiocoap.resource
+import pytest
+from aiocoap import Message
+from aiocoap.error import ConRetransmitsExceeded, MessageError, NetworkError
+from aiocoap.message import Direction
+from aiocoap.numbers.codes import Code
+
+from gateway.address import Address
+from gateway.messaging.format import decode_message
+from gateway.messaging.remote import PlainRemote
+from gateway.messaging.seam import with_payload
+from gateway.messaging.stack import CoapStack
+from gateway.transport.binding import bind_sockets
+from gateway.transport.udp import UdpListener
+from tests.support.clock import VirtualClock, virtual_time
+from tests.support.coap import (
+    ACK,
+    BLOCK1,
+    BLOCK2,
+    CON,
+    NON,
+    OBSERVE,
+    RST,
+    Entropy,
+    block,
+    coap,
+    path,
+    read,
+    summary,
+)
+
+HOME = Address("192.0.2.1", 5683)
+
+
+class _Store(aiocoap.resource.Resource):
+    """Keeps what is posted to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bodies: list[bytes] = []
+
+    async def render_post(self, request: Message) -> Message:
+        self.bodies.append(request.payload)
+        return Message(code=Code.CREATED, location_path=("rd", str(len(self.bodies))))
+
+
+class _Slow(aiocoap.resource.Resource):
+    async def render_get(self, request: Message) -> Message:
+        await asyncio.sleep(5)
+        return Message(payload=b"at last")
+
+
+class _Broken(aiocoap.resource.Resource):
+    async def render_get(self, request: Message) -> Message:
+        raise KeyError("a bug with a secret in its text")
+
+
+class _Refusing(aiocoap.resource.Resource):
+    async def render_get(self, request: Message) -> Message:
+        raise aiocoap.error.Forbidden
+
+
+class _Scene:
+    """A stack with stock resources, and a device at the other end that answers as told."""
+
+    def __init__(self) -> None:
+        self.store = _Store()
+        site = aiocoap.resource.Site()
+        site.add_resource(["rd"], self.store)
+        site.add_resource(["slow"], _Slow())
+        site.add_resource(["broken"], _Broken())
+        site.add_resource(["refusing"], _Refusing())
+        self.stack = CoapStack(site, lambda _: None, entropy=Entropy())
+        self.stack.routes.plain = self._to_device
+        self.received: list[bytes] = []
+        self.reply: Callable[[Message], bytes | None] = lambda _: None
+        self._loop = asyncio.get_running_loop()
+
+    def _to_device(self, data: bytes, address: Address) -> None:
+        assert address == HOME
+        self.received.append(data)
+        reply = self.reply(read(data))
+        if reply is not None:
+            self._loop.call_soon(self.send, reply)
+
+    def send(self, datagram: bytes) -> None:
+        """From the device to the gateway."""
+        self.stack.receive_plain(datagram, HOME)
+
+    def take(self) -> list[bytes]:
+        received, self.received = self.received, []
+        return received
+
+    async def exchange(self, datagram: bytes) -> list[bytes]:
+        self.send(datagram)
+        await asyncio.sleep(0.01)
+        return self.take()
+
+    def ask(self, **options: object) -> aiocoap.protocol.BaseUnicastRequest:
+        """A GET of the gateway to the remote it has saved."""
+        request = Message(code=Code.GET, uri_path=("3", "0"), **options)
+        request.remote = PlainRemote(HOME, self.stack.routes.plain)
+        return self.stack.context.request(request)
+
+
+def test_pin_is_what_the_seam_was_written_for() -> None:
+    assert version("aiocoap") == "0.4.17"
+
+
+def test_fast_message_has_the_fields_of_a_stock_one() -> None:
+    datagram = coap(CON, "0.02", 7, b"token", [*path("rd"), (12, b"\x28")], b"payload")
+    stock = Message.decode(datagram, remote="remote")
+    fast, _, _ = decode_message(datagram, "remote")
+    assert vars(fast).keys() == vars(stock).keys()
+    for name in vars(stock).keys() - {"opt", "transport_tuning"}:
+        assert getattr(fast, name) == getattr(stock, name), name
+        assert type(getattr(fast, name)) is type(getattr(stock, name)), name
+    assert fast.opt == stock.opt
+    assert type(fast.transport_tuning) is type(stock.transport_tuning)
+    assert fast.direction is Direction.INCOMING
+    whole = with_payload(fast, b"other")
+    assert (whole.payload, fast.payload, whole.opt) == (b"other", b"payload", fast.opt)
+    assert vars(whole).keys() == vars(stock).keys()
+
+
+@virtual_time
+async def test_body_in_blocks_reaches_a_stock_resource_whole(clock: VirtualClock) -> None:
+    scene = _Scene()
+    body = bytes(number % 251 for number in range(5000))
+    codes = []
+    for number in range(5):
+        piece = body[1024 * number : 1024 * number + 1024]
+        options = [*path("rd"), (BLOCK1, block(number, number < 4, 6))]
+        (answer,) = await scene.exchange(coap(CON, "0.02", number, b"t%d" % number, options, piece))
+        codes.append(summary(answer)[1])
+    assert codes == ["2.31"] * 4 + ["2.01"]
+    assert read(answer).opt.location_path == ("rd", "1")
+    assert scene.store.bodies == [body]
+    await scene.stack.close()
+
+
+@virtual_time
+async def test_slow_resource_is_acknowledged_first_and_answered_separately(clock: VirtualClock) -> None:
+    scene = _Scene()
+    scene.send(coap(CON, "0.01", 7, b"t", path("slow")))
+    await asyncio.sleep(1)
+    assert [summary(each) for each in scene.take()] == [("ACK", "0.00", 7, b"")]
+    assert [summary(each) for each in await scene.exchange(coap(CON, "0.01", 7, b"t", path("slow")))] == [
+        ("ACK", "0.00", 7, b"")
+    ]
+    await asyncio.sleep(5)
+    (answer,) = scene.take()
+    kind, code, mid, token = summary(answer)
+    assert (kind, code, token, read(answer).payload) == ("CON", "2.05", b"t", b"at last")
+    scene.send(coap(ACK, "0.00", mid))
+    await asyncio.sleep(300)
+    assert scene.take() == []
+    assert scene.stack.layer.open_exchanges == 0
+    await scene.stack.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "code"),
+    [
+        ("nowhere", "0.01", "4.04"),
+        ("rd", "0.01", "4.05"),
+        ("refusing", "0.01", "4.03"),
+        ("broken", "0.01", "5.00"),
+    ],
+)
+@virtual_time
+async def test_error_of_a_resource_is_its_code_without_words(
+    clock: VirtualClock, target: str, method: str, code: str
+) -> None:
+    scene = _Scene()
+    (answer,) = await scene.exchange(coap(CON, method, 7, b"t", path(target)))
+    assert summary(answer) == ("ACK", code, 7, b"t")
+    assert read(answer).payload == b""
+    await scene.stack.close()
+
+
+@virtual_time
+async def test_gateway_reads_a_long_answer_from_a_saved_remote(clock: VirtualClock) -> None:
+    scene = _Scene()
+    body = bytes(number % 251 for number in range(2500))
+
+    def reply(request: Message) -> bytes:
+        number = request.opt.block2.block_number if request.opt.block2 else 0
+        more = 1024 * (number + 1) < len(body)
+        piece = body[1024 * number : 1024 * number + 1024]
+        options = [(12, b"\x2a"), (BLOCK2, block(number, more, 6))]
+        return coap(ACK, "2.05", request.mid, request.token, options, piece)
+
+    scene.reply = reply
+    response = await scene.ask().response
+    assert (response.code, response.payload) == (Code.CONTENT, body)
+    assert len(scene.received) == 3
+    assert len({read(each).token for each in scene.received}) == 3, "a token for each block"
+    assert all(len(read(each).token) == 8 for each in scene.received)
+    await scene.stack.close()
+
+
+@virtual_time
+async def test_gateway_writes_a_long_body_in_blocks(clock: VirtualClock) -> None:
+    scene = _Scene()
+    body = bytearray()
+
+    def reply(request: Message) -> bytes:
+        body.extend(request.payload)
+        number, more, szx = request.opt.block1
+        code = "2.31" if more else "2.04"
+        return coap(ACK, code, request.mid, request.token, [(BLOCK1, block(number, more, szx))])
+
+    scene.reply = reply
+    request = Message(code=Code.PUT, uri_path=("5", "0", "0"), payload=bytes(3000))
+    request.remote = PlainRemote(HOME, scene.stack.routes.plain)
+    response = await scene.stack.context.request(request).response
+    assert response.code is Code.CHANGED
+    assert bytes(body) == bytes(3000)
+    await scene.stack.close()
+
+
+@virtual_time
+async def test_separate_answer_of_a_device_is_taken_and_acknowledged(clock: VirtualClock) -> None:
+    scene = _Scene()
+    scene.reply = lambda request: coap(ACK, "0.00", request.mid) if request.code.is_request() else None
+    asked = scene.ask()
+    await asyncio.sleep(1)
+    token = read(scene.take()[0]).token
+    scene.send(coap(CON, "2.05", 99, token, payload=b"later"))
+    assert (await asked.response).payload == b"later"
+    assert [summary(each) for each in scene.take()] == [("ACK", "0.00", 99, b"")]
+    await scene.stack.close()
+
+
+@virtual_time
+async def test_answer_before_its_acknowledgement_ends_the_repetitions(clock: VirtualClock) -> None:
+    scene = _Scene()
+    asked = scene.ask()
+    await asyncio.sleep(0.1)
+    token = read(scene.take()[0]).token
+    scene.send(coap(NON, "2.05", 99, token, payload=b"x"))
+    assert (await asked.response).payload == b"x"
+    await asyncio.sleep(100)
+    assert scene.take() == []
+    assert scene.stack.layer.transmissions == 0
+    await scene.stack.close()
+
+
+@virtual_time
+async def test_reset_and_silence_are_told_apart(clock: VirtualClock) -> None:
+    scene = _Scene()
+    scene.reply = lambda request: coap(RST, "0.00", request.mid)
+    with pytest.raises(MessageError):
+        await scene.ask().response
+    scene.reply = lambda _: None
+    with pytest.raises(ConRetransmitsExceeded):
+        await scene.ask().response
+    await scene.stack.close()
+
+
+@virtual_time
+async def test_request_given_up_by_its_caller_is_not_repeated(clock: VirtualClock) -> None:
+    scene = _Scene()
+    asked = scene.ask()
+    await asyncio.sleep(0.1)
+    asked.response.cancel()
+    await asyncio.sleep(0.1)
+    scene.take()
+    await asyncio.sleep(100)
+    assert scene.take() == []
+    assert scene.stack.layer.transmissions == 0
+    await scene.stack.close()
+
+
+@virtual_time
+async def test_observation_from_a_saved_remote_and_its_end_by_reset(clock: VirtualClock) -> None:
+    scene = _Scene()
+
+    def notification(message_type: int, mid: int, token: bytes, number: int) -> bytes:
+        return coap(message_type, "2.05", mid, token, [(OBSERVE, bytes([number]))], b"%d" % number)
+
+    scene.reply = lambda request: (
+        notification(ACK, request.mid, request.token, 1) if request.code.is_request() else None
+    )
+    asked = scene.ask(observe=0)
+    assert (await asked.response).payload == b"1"
+    token = read(scene.take()[0]).token
+    values: list[bytes] = []
+
+    def note(message: Message) -> None:
+        values.append(message.payload)
+
+    async def follow() -> None:
+        async for each in asked.observation:
+            note(each)
+
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(follow())
+        await asyncio.sleep(0.1)
+        scene.send(notification(CON, 200, token, 2))
+        await asyncio.sleep(0.1)
+        scene.send(notification(NON, 201, token, 3))
+        await asyncio.sleep(0.1)
+        assert values == [b"2", b"3"]
+        assert [summary(each) for each in scene.take()] == [("ACK", "0.00", 200, b"")]
+        following.cancel()
+    asked.observation.cancel()
+    await asyncio.sleep(0.1)
+    answers = []
+    for number in (4, 5):
+        scene.send(notification(CON, 200 + number, token, number))
+        await asyncio.sleep(0.1)
+        answers += [summary(each) for each in scene.take()]
+    assert answers[-1] == ("RST", "0.00", 205, b""), "the device stops notifying"
+    assert values == [b"2", b"3"]
+    await scene.stack.close()
+
+
+@virtual_time
+async def test_open_requests_fail_when_the_gateway_stops(clock: VirtualClock) -> None:
+    scene = _Scene()
+    asked = scene.ask()
+    await asyncio.sleep(0.1)
+    await scene.stack.close()
+    with pytest.raises((NetworkError, aiocoap.error.LibraryShutdown)):
+        await asked.response
+    scene.take()
+    scene.send(coap(CON, "0.00", 5))
+    assert len(scene.take()) == 1
+
+
+class _Counter(aiocoap.resource.ObservableResource):
+    """On the device: a value that changes when told, and a long one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = 0
+
+    async def render_get(self, request: Message) -> Message:
+        return Message(payload=b"%d" % self.value)
+
+    def count(self) -> None:
+        self.value += 1
+        self.updated_state()
+
+
+class _Long(aiocoap.resource.Resource):
+    async def render_get(self, request: Message) -> Message:
+        return Message(payload=bytes(3000))
+
+
+async def test_stock_aiocoap_as_the_device_over_loopback() -> None:
+    saved: list[PlainRemote] = []
+
+    def dispatch(request: Message) -> Message | None:
+        if request.opt.uri_path != ("rd",):
+            return None
+        saved.append(request.remote)
+        return Message(code=Code.CREATED, location_path=("rd", str(len(request.payload))))
+
+    stack = CoapStack(aiocoap.resource.Site(), dispatch, entropy=Entropy())
+    listener = UdpListener(bind_sockets("127.0.0.1", 0))
+    stack.routes.plain = listener.send
+    listener.start(stack.receive_plain)
+    counter = _Counter()
+    site = aiocoap.resource.Site()
+    site.add_resource(["3", "0", "13"], counter)
+    site.add_resource(["5", "0"], _Long())
+    device = await aiocoap.Context.create_client_context()
+    device.serversite = site
+    try:
+        async with asyncio.timeout(30):
+            uri = f"coap://127.0.0.1:{listener.port}/rd?ep=a"
+            response = await device.request(Message(code=Code.POST, uri=uri, payload=bytes(5000))).response
+            assert (response.code, response.opt.location_path) == (Code.CREATED, ("rd", "5000"))
+            request = Message(code=Code.GET, uri_path=("5", "0"))
+            request.remote = saved[-1]
+            assert (await stack.context.request(request).response).payload == bytes(3000)
+            request = Message(code=Code.GET, uri_path=("3", "0", "13"), observe=0)
+            request.remote = saved[-1]
+            asked = stack.context.request(request)
+            assert (await asked.response).payload == b"0"
+            notifications = aiter(asked.observation)
+            for value in (b"1", b"2"):
+                counter.count()
+                assert (await anext(notifications)).payload == value
+            asked.observation.cancel()
+    finally:
+        await stack.close()
+        await device.shutdown()
+        listener.close()

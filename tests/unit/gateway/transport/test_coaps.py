@@ -1,0 +1,308 @@
+"""The engine's surroundings: keys looked up, data handed on, one timer, and every batch flushed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.address import Address
+from gateway.dtls.client import Client, ClientConfig
+from gateway.dtls.endpoint import Endpoint, EndpointConfig
+from gateway.dtls.events import ClientClosed, ClientData, HandshakeFailed, HandshakeFailure, SessionEnd
+from gateway.dtls.session import Session
+from gateway.transport.coaps import CoapsTransport
+from tests.support.clock import VirtualClock, virtual_time
+from tests.support.dtls_pair import ADDRESS, IDENTITY, PSK, Entropy
+
+ELSEWHERE = Address("192.0.2.1", 50_000)
+
+
+class _Scene:
+    """A transport, its callbacks' record, and clients at the end of its wire."""
+
+    def __init__(self, config: EndpointConfig | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        self.sent: list[tuple[bytes, Address]] = []
+        self.data: list[tuple[Session, bytes]] = []
+        self.ended: list[tuple[Session, SessionEnd]] = []
+        self.failed: list[HandshakeFailed] = []
+        self.established: list[Session] = []
+        self.asked: list[bytes] = []
+        self.psks = {IDENTITY: PSK}
+        self.transport = CoapsTransport(
+            Endpoint(config or EndpointConfig(), Entropy("server"), loop.time()),
+            lambda data, address: self.sent.append((data, address)),
+            lookup_psk=self._find,
+            on_data=lambda session, data: self.data.append((session, data)),
+            on_session_ended=lambda session, reason: self.ended.append((session, reason)),
+            on_handshake_failed=self.failed.append,
+            on_session_established=self.established.append,
+        )
+
+    def _find(self, identity: bytes) -> bytes | None:
+        self.asked.append(identity)
+        return self.psks.get(identity)
+
+    def client(self, *, psk: bytes = PSK, seed: str = "client", address: Address = ADDRESS) -> _Peer:
+        return _Peer(self, Client(ClientConfig(IDENTITY, psk), Entropy(seed)), address)
+
+    def take(self) -> list[tuple[bytes, Address]]:
+        sent, self.sent = self.sent, []
+        return sent
+
+
+class _Peer:
+    def __init__(self, scene: _Scene, client: Client, address: Address) -> None:
+        self.scene = scene
+        self.client = client
+        self.address = address
+        self.events: list[object] = []
+
+    def carry(self) -> None:
+        """Deliver both ways until the wire is quiet; each way is one batch."""
+        now = asyncio.get_running_loop().time()
+        while True:
+            datagrams = self.client.datagrams_to_send()
+            for datagram in datagrams:
+                self.scene.transport.receive(datagram, self.address)
+            if datagrams:
+                self.scene.transport.flush()
+            replies = self.scene.take()
+            for data, address in replies:
+                assert address == self.address
+                self.events += self.client.receive_datagram(data, now)
+            if not datagrams and not replies:
+                return
+
+    def connect(self) -> Session:
+        self.client.start(asyncio.get_running_loop().time())
+        self.carry()
+        assert self.client.is_established
+        return self.scene.established[-1]
+
+    def say(self, data: bytes) -> None:
+        self.client.send(data, asyncio.get_running_loop().time())
+        self.carry()
+
+    @property
+    def received(self) -> list[bytes]:
+        return [event.data for event in self.events if isinstance(event, ClientData)]
+
+
+@virtual_time
+async def test_key_is_looked_up_and_data_handed_on(clock: VirtualClock) -> None:
+    scene = _Scene()
+    peer = scene.client()
+    session = peer.connect()
+    assert scene.asked == [IDENTITY]
+    peer.say(b"ping")
+    assert scene.data == [(session, b"ping")]
+    assert scene.failed == []
+    scene.transport.close()
+
+
+@virtual_time
+async def test_answer_within_a_batch_leaves_with_its_flush(clock: VirtualClock) -> None:
+    scene = _Scene()
+    peer = scene.client()
+    session = peer.connect()
+    peer.client.send(b"ping", clock.monotonic())
+    (datagram,) = peer.client.datagrams_to_send()
+    scene.transport.receive(datagram, ADDRESS)
+    assert scene.transport.send(session, b"pong")
+    await asyncio.sleep(0)
+    assert scene.sent == [], "the batch is not over"
+    scene.transport.flush()
+    peer.carry()
+    assert peer.received == [b"pong"]
+    scene.transport.close()
+
+
+@virtual_time
+async def test_data_sent_outside_a_batch_leaves_in_the_same_turn_of_the_loop(clock: VirtualClock) -> None:
+    scene = _Scene()
+    peer = scene.client()
+    session = peer.connect()
+    for data in (b"1", b"2", b"3"):
+        assert scene.transport.send(session, data)
+    assert scene.sent == []
+    await asyncio.sleep(0)
+    assert len(scene.sent) == 3
+    peer.carry()
+    assert peer.received == [b"1", b"2", b"3"]
+    scene.transport.close()
+
+
+@virtual_time
+async def test_wrong_key_fails_in_silence_and_the_operator_hears_of_it(clock: VirtualClock) -> None:
+    scene = _Scene()
+    for psk, known in ((b"x" * 16, {IDENTITY: PSK}), (PSK, {})):
+        scene.psks = known
+        peer = scene.client(psk=psk)
+        peer.client.start(clock.monotonic())
+        peer.carry()
+        assert not peer.client.is_established
+        await asyncio.sleep(120)
+    reasons = [failure.reason for failure in scene.failed]
+    assert [failure.identity for failure in scene.failed] == [IDENTITY, IDENTITY]
+    assert reasons == [HandshakeFailure.WRONG_KEY, HandshakeFailure.UNKNOWN_IDENTITY]
+    scene.transport.close()
+
+
+@virtual_time
+async def test_lost_flight_is_repeated_by_the_timer(clock: VirtualClock) -> None:
+    scene = _Scene()
+    peer = scene.client()
+    peer.client.start(clock.monotonic())
+    for _ in range(2):
+        for datagram in peer.client.datagrams_to_send():
+            scene.transport.receive(datagram, ADDRESS)
+        scene.transport.flush()
+        lost = scene.take()
+        if len(lost) == 1:
+            peer.client.receive_datagram(lost[0][0], clock.monotonic())
+    await asyncio.sleep(1.1)
+    assert len(scene.sent) >= 1, "the server's flight again"
+    peer.carry()
+    assert peer.client.is_established
+    scene.transport.close()
+
+
+@virtual_time
+async def test_there_is_at_most_one_timer(clock: VirtualClock) -> None:
+    scene = _Scene()
+    for number in range(20):
+        peer = scene.client(seed=str(number), address=Address("192.0.2.1", 1000 + number))
+        peer.client.start(clock.monotonic())
+        for _ in range(2):
+            for datagram in peer.client.datagrams_to_send():
+                scene.transport.receive(datagram, peer.address)
+            scene.transport.flush()
+            for data, _ in scene.take():
+                peer.client.receive_datagram(data, clock.monotonic())
+        clock.advance(0.01)
+    loop = asyncio.get_running_loop()
+    assert scene.transport.endpoint.handshake_count == 20
+    assert len([handle for handle in loop._scheduled if not handle.cancelled()]) == 1
+    await asyncio.sleep(600)
+    assert scene.transport.endpoint.handshake_count == 0
+    scene.transport.close()
+    assert [handle for handle in loop._scheduled if not handle.cancelled()] == []
+
+
+@virtual_time
+async def test_ended_identity_gets_a_close_notify_and_its_owner_is_told(clock: VirtualClock) -> None:
+    scene = _Scene()
+    peer = scene.client()
+    session = peer.connect()
+    scene.transport.end_sessions(b"somebody else")
+    assert scene.ended == []
+    scene.transport.end_sessions(IDENTITY)
+    assert scene.ended == [(session, SessionEnd.ENDED)]
+    peer.carry()
+    assert any(isinstance(event, ClientClosed) for event in peer.events)
+    assert not scene.transport.send(session, b"too late")
+    scene.transport.close()
+
+
+@virtual_time
+async def test_single_session_ends_with_or_without_a_word(clock: VirtualClock) -> None:
+    for notify in (True, False):
+        scene = _Scene()
+        peer = scene.client()
+        session = peer.connect()
+        scene.transport.end_session(session, notify)
+        assert scene.ended == [(session, SessionEnd.ENDED)]
+        assert bool(scene.take()) is notify
+        scene.transport.close()
+
+
+@virtual_time
+async def test_peer_that_closes_is_told_of(clock: VirtualClock) -> None:
+    scene = _Scene()
+    peer = scene.client()
+    session = peer.connect()
+    peer.client.close(clock.monotonic())
+    peer.carry()
+    assert scene.ended == [(session, SessionEnd.CLOSE_NOTIFY)]
+    scene.transport.close()
+
+
+@virtual_time
+async def test_stop_tells_live_sessions_and_then_is_silent(clock: VirtualClock) -> None:
+    scene = _Scene()
+    peer = scene.client()
+    session = peer.connect()
+    scene.transport.close()
+    scene.transport.close()
+    assert len(scene.sent) == 1
+    peer.carry()
+    assert any(isinstance(event, ClientClosed) for event in peer.events)
+    scene.transport.receive(b"\x16", ADDRESS)
+    assert not scene.transport.send(session, b"x")
+    await asyncio.sleep(600)
+    assert scene.sent == []
+
+
+@virtual_time
+async def test_stop_may_be_silent(clock: VirtualClock) -> None:
+    scene = _Scene()
+    scene.client().connect()
+    scene.transport.close(notify=False)
+    assert scene.sent == []
+
+
+@virtual_time
+async def test_flush_due_at_the_stop_does_nothing_afterwards(clock: VirtualClock) -> None:
+    scene = _Scene()
+    peer = scene.client()
+    session = peer.connect()
+    assert scene.transport.send(session, b"last word")
+    scene.transport.close()
+    sent = len(scene.sent)
+    await asyncio.sleep(0)
+    assert len(scene.sent) == sent == 2, "the last word, the close_notify"
+
+
+@virtual_time
+async def test_moved_session_is_answered_at_its_new_address(clock: VirtualClock) -> None:
+    scene = _Scene()
+    peer = scene.client()
+    session = peer.connect()
+    peer.address = ELSEWHERE
+    peer.say(b"from elsewhere")
+    assert scene.data == [(session, b"from elsewhere")]
+    assert session.address == ELSEWHERE
+    assert scene.transport.send(session, b"ok")
+    await asyncio.sleep(0)
+    assert [address for _, address in scene.sent] == [ELSEWHERE]
+    scene.transport.close()
+
+
+@virtual_time
+async def test_owner_that_does_not_ask_for_new_sessions_is_not_told(clock: VirtualClock) -> None:
+    loop = asyncio.get_running_loop()
+    sent: list[tuple[bytes, Address]] = []
+    transport = CoapsTransport(
+        Endpoint(EndpointConfig(), Entropy("server"), loop.time()),
+        lambda data, address: sent.append((data, address)),
+        lookup_psk=lambda _: PSK,
+        on_data=lambda *_: None,
+        on_session_ended=lambda *_: None,
+        on_handshake_failed=lambda _: None,
+        loop=loop,
+        now=clock.monotonic,
+    )
+    scene = _Scene()
+    scene.transport, scene.sent = transport, sent
+    peer = scene.client()
+    peer.client.start(clock.monotonic())
+    for _ in range(4):
+        for datagram in peer.client.datagrams_to_send():
+            transport.receive(datagram, ADDRESS)
+        transport.flush()
+        for data, _address in sent:
+            peer.client.receive_datagram(data, clock.monotonic())
+        sent.clear()
+    assert peer.client.is_established
+    assert transport.endpoint.session_count == 1
+    transport.close()
