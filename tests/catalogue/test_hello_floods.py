@@ -284,7 +284,7 @@ def test_A13_largest_pieces_share_it_too(server: Server) -> None:
 def test_A13_smallest_pieces_share_it_too(server: Server) -> None:
     message = encode_message(HandshakeType.CLIENT_HELLO, 0, Hello(extensions={0xFADE: bytes(4_000)}).body())
     every_other = [encode_record(HANDSHAKE, 0, piece) for piece in fragment(message, 13)[::2]]
-    with memory_grows_less_than(32 * 65_536), silent(server):
+    with memory_grows_less_than(8 * 65_536), silent(server):
         for number in range(150):
             for piece in every_other[:100]:
                 server.endpoint.receive_datagram(piece, Address("203.0.113.1", number), server.now)

@@ -64,6 +64,15 @@ def dropped(server: Server, **expected: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def dropped_once(server: Server) -> Iterator[None]:
+    """`silent`, and one counter, whichever it is, grows by one."""
+    before = sum(server.endpoint.counters.as_dict().values())
+    with silent(server):
+        yield
+    assert sum(server.endpoint.counters.as_dict().values()) == before + 1
+
+
 class Bystander:
     """An established peer with a key of its own; `check` that it is well afterwards."""
 
