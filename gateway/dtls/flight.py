@@ -7,7 +7,7 @@ what the messages say nor who is waiting for them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from gateway.dtls.fragments import fragment
 from gateway.dtls.record import (
@@ -22,24 +22,25 @@ from gateway.dtls.settings import RetransmitSettings
 SMALL_DATAGRAM_BYTES: Final = 512
 "What still gets through where large datagrams do not."
 
+_MAX_OVERHEAD_BYTES: Final = HEADER_BYTES + 255 + 1 + 8 + 16
+"Of a record with the longest connection ID and tag."
+
+_MIN_ROOM_BYTES: Final = 64
+"What a record holds at least, where a long connection ID of the peer's leaves less."
+
 _CHANGE_CIPHER_SPEC: Final = int(ContentType.CHANGE_CIPHER_SPEC)
 _HANDSHAKE: Final = int(ContentType.HANDSHAKE)
 
 
-class FlightMessage(NamedTuple):
-    """A handshake message with its header, or a ChangeCipherSpec."""
+FlightMessage = tuple[int, int, bytes]
+"Content type, epoch, and content: a handshake message with its header, or a ChangeCipherSpec."
 
-    content_type: int
-    epoch: int
-    content: bytes
-
-
-CHANGE_CIPHER_SPEC: Final = FlightMessage(_CHANGE_CIPHER_SPEC, 0, CHANGE_CIPHER_SPEC_BODY)
+CHANGE_CIPHER_SPEC: Final[FlightMessage] = (_CHANGE_CIPHER_SPEC, 0, CHANGE_CIPHER_SPEC_BODY)
 
 
 def handshake_message(content: bytes, epoch: int = 0) -> FlightMessage:
     """A handshake message, header included, for a flight."""
-    return FlightMessage(_HANDSHAKE, epoch, content)
+    return _HANDSHAKE, epoch, content
 
 
 class RecordWriter:
@@ -95,8 +96,12 @@ def pack(
     current = b""
     is_open = True
     for content_type, epoch, content in messages:
-        room = limit - writer.overhead_bytes(epoch)
-        for piece in [content] if len(content) <= room else fragment(content, room):
+        if len(content) <= limit - _MAX_OVERHEAD_BYTES:
+            pieces = [content]
+        else:
+            room = max(limit - writer.overhead_bytes(epoch), _MIN_ROOM_BYTES)
+            pieces = fragment(content, room)
+        for piece in pieces:
             record = writer.write(content_type, epoch, piece)
             if current and (not is_open or len(current) + len(record) > limit):
                 datagrams.append(current)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gateway.dtls import keys
 from gateway.dtls.fragments import HandshakeMessage, Reassembler, Reassembly
-from gateway.dtls.messages import HandshakeFragment
+from gateway.dtls.messages import HANDSHAKE_HEADER_BYTES, HandshakeFragment
 from gateway.dtls.suites import Suite
 
 
@@ -34,10 +34,17 @@ class MessageInbox:
         """The message_seq that comes next."""
         return self._next_seq if self._reassembler is None else self._reassembler.next_seq
 
-    def skip_to(self, next_seq: int) -> None:
-        """Begin at *next_seq*; what lies in pieces is dropped, as at a change of keys."""
-        self._next_seq = next_seq
-        self._reassembler = None
+    def take_whole(self, content: bytes) -> bool:
+        """Whether the content of a record is the next message, just it and in one piece; then it is taken.
+
+        The way of nearly all messages, and shorter than `add`.
+        """
+        if self._reassembler is not None or not is_whole(content):
+            return False
+        if content[4] << 8 | content[5] != self._next_seq:
+            return False
+        self._next_seq += 1
+        return True
 
     def add(self, fragment: HandshakeFragment, epoch: int) -> HandshakeMessage | Reassembly:
         """The message that *fragment* is, or completes, if it is next; else what became of it.
@@ -61,6 +68,16 @@ class MessageInbox:
     def pop(self) -> HandshakeMessage | None:
         """A further message that is whole and next."""
         return None if self._reassembler is None else self._reassembler.pop()
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether the content of a handshake record is one message, in one piece."""
+    length = content[1:4]
+    return (
+        content[9:HANDSHAKE_HEADER_BYTES] == length
+        and content[6:9] == b"\0\0\0"
+        and int.from_bytes(length, "big") == len(content) - HANDSHAKE_HEADER_BYTES
+    )
 
 
 class Secrets(NamedTuple):

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.address import Address
-from gateway.dtls.alerts import encode_alert, fatal
+from gateway.dtls.alerts import AlertDescription, encode_alert, fatal
 from gateway.dtls.counters import Counters
 from gateway.dtls.events import Event, HandshakeFailed, HandshakeFailure, PskRequested, SessionEstablished
 from gateway.dtls.hello import VerifiedHello
 from gateway.dtls.limits import HostRate
+from gateway.dtls.messages import HANDSHAKE_HEADER_BYTES, NULL_COMPRESSION
 from gateway.dtls.negotiation import Choice, Refusal, choose
 from gateway.dtls.record import ContentType, Record, encode_record
 from gateway.dtls.server import ServerHandshake, ServerSettings, State
@@ -24,6 +25,8 @@ from gateway.dtls.timers import Deadlines
 from gateway.dtls.traffic import Outbox, Traffic
 
 _CID_TRIES: Final = 10
+_MAX_MESSAGE_SEQ: Final = 63
+"A hello is the first or second message, a few more where cookies grew old on the way."
 
 
 class Handshakes:
@@ -80,24 +83,23 @@ class Handshakes:
 
     def begin(self, verified: VerifiedHello, address: Address, now: float) -> Sequence[Event]:
         """A hello has shown its cookie: a new handshake, or a copy of the hello of one that runs."""
-        client_random = verified.hello.random
         present = self._by_address.get(address)
-        if present is not None and present.client_random == client_random:
+        if present is not None and present.is_for(verified.hello):
             present.repeat(now)
             return self._settle(present, present.state, now)
-        if self._traffic.is_repeated_hello(address, client_random):
+        if self._traffic.is_repeated_hello(address, verified.hello.random):
             return ()
         if not self._rate.is_allowed(address.host, now):
             self._counters.handshakes_rate_limited += 1
             return (HandshakeFailed(address, None, HandshakeFailure.LIMIT),)
-        if verified.hello.has_legacy_connection_id:
-            self._counters.legacy_connection_ids += 1
-        choice = choose(verified.hello, self._config.suites)
+        choice = self._choose(verified)
         if isinstance(choice, Refusal):
             self._counters.handshakes_failed += 1
             alert = encode_alert(fatal(choice.alert))
             self._outbox.append((encode_record(ContentType.ALERT, verified.record_sequence, alert), address))
             return (HandshakeFailed(address, None, choice.reason),)
+        if choice.has_legacy_cid:
+            self._counters.legacy_connection_ids += 1
         if present is not None:
             self._counters.handshakes_restarted += 1
             self._forget(present)
@@ -151,6 +153,13 @@ class Handshakes:
                 self._arm(handshake)
         return events
 
+    def _choose(self, verified: VerifiedHello) -> Choice | Refusal:
+        if verified.message_seq > _MAX_MESSAGE_SEQ:
+            return Refusal(AlertDescription.ILLEGAL_PARAMETER, HandshakeFailure.PROTOCOL_ERROR)
+        if NULL_COMPRESSION not in verified.hello.compression_methods:
+            return Refusal(AlertDescription.HANDSHAKE_FAILURE, HandshakeFailure.PROTOCOL_ERROR)
+        return choose(verified.message[HANDSHAKE_HEADER_BYTES:], self._config.suites)
+
     def _start(self, verified: VerifiedHello, choice: Choice, address: Address, now: float) -> None:
         self._last_number += 1
         cid = b"" if choice.peer_cid is None else self._new_cid()
@@ -181,7 +190,7 @@ class Handshakes:
     def _establish(self, handshake: ServerHandshake, now: float) -> Sequence[Event]:
         session = handshake.make_session(now)
         self._forget(handshake)
-        ended = self._traffic.adopt(session, now)
+        ended = self._traffic.adopt(session)
         if ended is None:
             self._counters.handshakes_failed += 1
             return (HandshakeFailed(handshake.address, handshake.identity, HandshakeFailure.LIMIT),)

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gateway.dtls.alerts import AlertDescription
+from gateway.dtls.errors import DecodeError
 from gateway.dtls.events import HandshakeFailure
 from gateway.dtls.extensions import ExtensionType, encode_connection_id, encode_renegotiation_info
-from gateway.dtls.messages import ClientHello
+from gateway.dtls.messages import decode_client_hello
 from gateway.dtls.record import DTLS_1_2
 from gateway.dtls.suites import SUITES, Suite
 
@@ -30,6 +31,9 @@ class Choice(NamedTuple):
     indicates_renegotiation: bool
     peer_cid: bytes | None
     "What records towards the client carry; None: connection IDs are not used in either direction."
+
+    has_legacy_cid: bool
+    "The client speaks of connection IDs as a draft did, which is passed over."
 
     def extensions(self, own_cid: bytes) -> dict[int, bytes]:
         """Those of the ServerHello: only what the client offered."""
@@ -50,8 +54,12 @@ class Refusal(NamedTuple):
     reason: HandshakeFailure
 
 
-def choose(hello: ClientHello, suites: Sequence[int]) -> Choice | Refusal:
-    """Answer a hello that has shown its cookie. *suites*: ours, in our order of preference."""
+def choose(body: bytes, suites: Sequence[int]) -> Choice | Refusal:
+    """Answer the ClientHello that has shown its cookie. *suites*: ours, in our order of preference."""
+    try:
+        hello = decode_client_hello(body)
+    except DecodeError:
+        return Refusal(AlertDescription.DECODE_ERROR, HandshakeFailure.PROTOCOL_ERROR)
     # Minor versions of DTLS count downwards: a client of DTLS 1.3 is served with 1.2.
     if hello.version >> 8 != _MAJOR or hello.version > DTLS_1_2:
         return Refusal(AlertDescription.PROTOCOL_VERSION, HandshakeFailure.PROTOCOL_VERSION)
@@ -65,5 +73,6 @@ def choose(hello: ClientHello, suites: Sequence[int]) -> Choice | Refusal:
                 hello.has_extended_master_secret,
                 hello.indicates_renegotiation,
                 hello.connection_id,
+                hello.has_legacy_connection_id,
             )
     return Refusal(AlertDescription.HANDSHAKE_FAILURE, HandshakeFailure.NO_COMMON_SUITE)

@@ -40,7 +40,9 @@ from gateway.dtls.handshake import (
 from gateway.dtls.hello import VerifiedHello
 from gateway.dtls.keys import verify_data
 from gateway.dtls.messages import (
+    HANDSHAKE_HEADER_BYTES,
     RANDOM_BYTES,
+    ClientHello,
     HandshakeType,
     decode_fragments,
     decode_psk_client_key_exchange,
@@ -122,9 +124,11 @@ class ServerHandshake:
     __slots__ = (
         "_choice",
         "_client_random",
+        "_finished_seq",
         "_flight",
         "_held",
         "_held_bytes",
+        "_hello_unchanging",
         "_inbox",
         "_is_known",
         "_is_suspect",
@@ -173,6 +177,8 @@ class ServerHandshake:
         self._choice = choice
         self._settings = settings
         self._client_random = verified.hello.random
+        self._hello_unchanging = verified.hello.unchanging
+        self._finished_seq = verified.message_seq + 2
         self._server_random = settings.entropy(RANDOM_BYTES)
         self._inbox = MessageInbox(verified.message_seq + 1, settings.config.handshake_buffer_bytes, 1)
         self._writer = RecordWriter(verified.record_sequence)
@@ -186,10 +192,9 @@ class ServerHandshake:
         self._retransmission = Retransmission(settings.retransmit, now)
         self._send_hello(verified)
 
-    @property
-    def client_random(self) -> bytes:
-        """By which a repeated ClientHello is known."""
-        return self._client_random
+    def is_for(self, hello: ClientHello) -> bool:
+        """Whether this handshake was begun by *hello*, of which a copy has come."""
+        return hello.unchanging == self._hello_unchanging
 
     @property
     def next_deadline(self) -> float:
@@ -224,8 +229,8 @@ class ServerHandshake:
 
     def provide_psk(self, psk: bytes | None, now: float) -> None:
         """The key of the identity; None goes on with a random one, so that nobody can tell."""
-        if not self._advance(Input.KEY, now):
-            return
+        is_asked = self._advance(Input.KEY, now)
+        assert is_asked, "the owner looks at the state first"
         self._is_known = bool(psk)
         choice = self._choice
         session_hash = self._transcript.digest() if choice.has_extended_master_secret else None
@@ -308,36 +313,46 @@ class ServerHandshake:
         self.to_send += pack(self._flight, self._writer, mtu_bytes, self._retransmission.is_small)
 
     def _receive_handshake(self, content: bytes, epoch: int, now: float) -> None:
-        counters = self._settings.counters
+        step = self._expected(epoch, content[0]) if content else None
+        if step is not None and self._inbox.take_whole(content):
+            self._receive_message(step, content, now)
+            return
         try:
             fragments = decode_fragments(content)
         except DecodeError:
-            counters.malformed_messages += 1
+            self._settings.counters.malformed_messages += 1
             return
         for fragment in fragments:
-            step = _INPUTS.get((epoch, fragment.message_type))
-            if step is None or (self.state, step) not in TRANSITIONS:
-                counters.unexpected_messages += 1
+            step = self._expected(epoch, fragment.message_type)
+            if step is None:
+                self._settings.counters.unexpected_messages += 1
                 continue
             message = self._inbox.add(fragment, epoch)
             if message is Reassembly.REFUSED:
-                counters.handshake_buffer_full += 1
+                self._settings.counters.handshake_buffer_full += 1
             elif isinstance(message, HandshakeMessage):
-                if step is Input.FINISHED:
-                    self._receive_finished(message, now)
-                else:
-                    self._receive_key_exchange(message, now)
+                self._receive_message(step, message.encode(), now)
 
-    def _receive_key_exchange(self, message: HandshakeMessage, now: float) -> None:
+    def _expected(self, epoch: int, message_type: int) -> Input | None:
+        step = _INPUTS.get((epoch, message_type))
+        return step if step is not None and (self.state, step) in TRANSITIONS else None
+
+    def _receive_message(self, step: Input, message: bytes, now: float) -> None:
+        if step is Input.CLIENT_KEY_EXCHANGE:
+            self._receive_key_exchange(message, now)
+        else:
+            self._receive_finished(message, now)
+
+    def _receive_key_exchange(self, message: bytes, now: float) -> None:
         try:
-            self.identity = decode_psk_client_key_exchange(message.body)
+            self.identity = decode_psk_client_key_exchange(message[HANDSHAKE_HEADER_BYTES:])
         except DecodeError:
             self._settings.counters.malformed_messages += 1
             self._fail(HandshakeFailure.PROTOCOL_ERROR, AlertDescription.DECODE_ERROR)
             return
         self._advance(Input.CLIENT_KEY_EXCHANGE, now)
         self._retransmission.stop()
-        self._transcript.add(message.encode())
+        self._transcript.add(message)
         self._is_with_exchange = True
 
     def _receive_change(self, record: Record, now: float) -> None:
@@ -381,17 +396,18 @@ class ServerHandshake:
             self._is_suspect = True
             self.expires_at = min(self.expires_at, now + _SUSPECT_S)
 
-    def _receive_finished(self, message: HandshakeMessage, now: float) -> None:
+    def _receive_finished(self, message: bytes, now: float) -> None:
         assert self._secrets is not None, "FINISH comes after KEY"
         master = self._secrets.master
-        if not is_finished_right(message.body, master, True, self._transcript.digest()):
+        data = message[HANDSHAKE_HEADER_BYTES:]
+        if not is_finished_right(data, master, True, self._transcript.digest()):
             self._settings.counters.malformed_messages += 1
             self._fail(HandshakeFailure.PROTOCOL_ERROR)
             return
         self._advance(Input.FINISHED, now)
-        self._transcript.add(message.encode())
+        self._transcript.add(message)
         data = verify_data(master, False, self._transcript.digest())
-        finished = encode_message(HandshakeType.FINISHED, message.message_seq, data)
+        finished = encode_message(HandshakeType.FINISHED, self._finished_seq, data)
         self._flight = (CHANGE_CIPHER_SPEC, handshake_message(finished, 1))
         self._send_flight()
         self.last_flight = LastFlight(

@@ -101,9 +101,3 @@ class SessionTable:
             self._by_identity[session.identity] = present[0] if present[1] is session else present[1]
         else:
             del self._by_identity[session.identity]
-
-    def clear(self) -> None:
-        """Forget them all."""
-        self._by_key.clear()
-        self._by_address.clear()
-        self._by_identity.clear()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.dtls.suites import DEFAULT_SUITES
+from gateway.dtls.errors import LocalProtocolError
+from gateway.dtls.extensions import MAX_CID_BYTES
+from gateway.dtls.suites import DEFAULT_SUITES, SUITES
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,12 @@ class EndpointConfig:
     "How long a Finished is kept for a client that did not get it, unless its first record shows that it did."
 
     max_bad_records: int = 32
-    "Forged records in a row before a session is deaf for bad_record_mute_s."
+    "Forged records in a row before a session is deaf, to all addresses but its own, for bad_record_mute_s."
 
     bad_record_mute_s: float = 4.0
 
     max_forgeries: int = 1 << 20
-    "Forged records over a session's life before it is ended."
+    "Forged records over a session's life before it is ended: a tag of CCM_8 has only 64 bits."
 
     cookie_secret_lifetime_s: float = 60.0
     "A cookie is good for this long at least and twice as long at most."
@@ -76,8 +78,19 @@ class EndpointConfig:
 
     hello_fragments_s: float = 5.0
 
-    unvalidated_factor: int = 3
-    "Bytes sent per byte received, to an address a session moved to and has not confirmed."
+    unconfirmed_factor: int = 3
+    "Bytes sent per byte received, to an address that a session moved to and has not confirmed."
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail later, on a peer's datagram."""
+        if not 0 <= self.node <= 255:
+            raise LocalProtocolError(f"node {self.node} is not one byte")
+        if not 0 <= self.cid_length <= MAX_CID_BYTES:
+            raise LocalProtocolError(f"connection IDs of {self.cid_length} bytes cannot be")
+        if not self.suites or not SUITES.keys() >= set(self.suites):
+            raise LocalProtocolError("no cipher suite, or one that the engine does not have")
+        if min(self.max_handshakes, self.max_sessions) < 1:
+            raise LocalProtocolError("an endpoint has room for one handshake and one session at least")
 
     @property
     def retransmit(self) -> RetransmitSettings:

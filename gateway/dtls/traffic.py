@@ -146,29 +146,29 @@ class Traffic:
         self._table.remove(session)
         return SessionEnded(session, reason)
 
-    def adopt(self, session: Session, now: float) -> list[Event] | None:
+    def adopt(self, session: Session) -> list[Event] | None:
         """Take in a session whose handshake is complete: who must go for it; None: there is no room."""
         table = self._table
         events: list[Event] = []
-        for other in (table.find_by_address(session.address), table.surplus_of(session.identity)):
-            if other is not None and not other.is_over:
-                self._counters.sessions_superseded += 1
-                events.append(self.end(other, SessionEnd.SUPERSEDED, notify=False))
+        at_address = table.find_by_address(session.address)
+        if at_address is not None:
+            events.append(self._supersede(at_address))
+        surplus = table.surplus_of(session.identity)
+        if surplus is not None:
+            events.append(self._supersede(surplus))
         if table.is_full:
             own = table.of_identity(session.identity)
-            stale = own[0] if own else table.find_stale(now)
-            if stale is None:
-                self._counters.sessions_refused += 1
-                return None
-            self._counters.sessions_evicted += 1
-            events.append(self.end(stale, SessionEnd.EVICTED, notify=False))
+            if own:
+                events.append(self._supersede(own[0]))
+            else:
+                stale = table.find_stale(session.established_at)
+                if stale is None:
+                    self._counters.sessions_refused += 1
+                    return None
+                self._counters.sessions_evicted += 1
+                events.append(self.end(stale, SessionEnd.EVICTED, notify=False))
         table.add(session)
-        if session.last_flight is not None:
-            address = session.address
-            replaced = self._last_flights.pop(address, None)
-            if replaced is not None:
-                replaced.last_flight = None
-            self._last_flights[address] = session
+        self._keep_last_flight(session)
         return events
 
     # --- time
@@ -216,13 +216,8 @@ class Traffic:
     def _confirm(self, session: Session) -> list[Event]:
         session.is_confirmed = True
         self._forget_last_flight(session)
-        events: list[Event] = []
-        for other in self._table.of_identity(session.identity):
-            if other is session:
-                break
-            self._counters.sessions_superseded += 1
-            events.append(self.end(other, SessionEnd.SUPERSEDED, notify=False))
-        return events
+        sessions = self._table.of_identity(session.identity)
+        return [self._supersede(older) for older in sessions[: sessions.index(session)]]
 
     def _receive_other(self, session: Session, content_type: int, content: bytes) -> Sequence[Event]:
         if content_type == _ALERT:
@@ -264,12 +259,22 @@ class Traffic:
         path = session.path
         if path is not None:
             size_bytes = len(content) + session.sealer.overhead_bytes
-            if path.sent_bytes + size_bytes > self._config.unvalidated_factor * path.received_bytes:
+            if path.sent_bytes + size_bytes > self._config.unconfirmed_factor * path.received_bytes:
                 self._counters.sends_over_budget += 1
                 return False
             path.sent_bytes += size_bytes
         self._outbox.append((session.seal(content_type, content), session.address))
         return True
+
+    def _supersede(self, session: Session) -> SessionEnded:
+        self._counters.sessions_superseded += 1
+        return self.end(session, SessionEnd.SUPERSEDED, notify=False)
+
+    def _keep_last_flight(self, session: Session) -> None:
+        replaced = self._last_flights.pop(session.address, None)
+        if replaced is not None:
+            replaced.last_flight = None
+        self._last_flights[session.address] = session
 
     def _forget_last_flight(self, session: Session) -> None:
         flight = session.last_flight

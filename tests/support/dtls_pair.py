@@ -339,9 +339,7 @@ class RawClient:
             self.sequence += 1
         return encode_record(content_type, fragment=fragment, **changes)
 
-    def sealed(
-        self, content_type: int, content: bytes, sequence: int | None = None, epoch: int = 1
-    ) -> bytes:
+    def sealed(self, content_type: int, content: bytes, sequence: int | None = None, epoch: int = 1) -> bytes:
         """A protected record."""
         assert self.sealer is not None, "no keys yet: `derive` them"
         if sequence is None:
