@@ -175,7 +175,7 @@ class Register:
         if not known.is_connected:
             known.is_connected = True
             batch.connected.append((registration.registered_at_ms, number))
-        if registration.profile_id is not None and registration.objects.links:
+        if registration.profile_id is not None:
             batch.profiles.append((number, registration.profile_id, objects))
         return COMMITTED
 
@@ -199,6 +199,11 @@ class Alter:
         self.shared = shared
         self.done = done
 
+    @property
+    def has_new_profile(self) -> bool:
+        """Whether a ``pid`` came with it; an object list alone says nothing about the former one."""
+        return self.registration.profile_id != self.before.profile_id
+
     def collect(self, batch: Batch) -> CommitOutcome:
         """Add what this change writes to *batch*, if the rows still allow it."""
         registration = self.registration
@@ -218,6 +223,8 @@ class Alter:
                 _GATEWAY,
             )
         )
+        if self.has_new_profile and registration.profile_id is not None:
+            batch.profiles.append((registration.device, registration.profile_id, objects))
         return COMMITTED
 
 

@@ -64,8 +64,11 @@ class Memory:
             del self.locations[before.location]
         self.registrations[number] = registration
         self.locations[registration.location] = registration
-        if registration.profile_id is not None and registration.objects.links:
-            self.profiles[number] = (registration.profile_id, registration.objects)
+
+    def remember_profile(self, registration: Registration) -> None:
+        """The device has sent this ``pid`` and this object list together."""
+        if registration.profile_id is not None:
+            self.profiles[registration.device] = (registration.profile_id, registration.objects)
 
     def grant(self, registration: Registration, now: float, grace_s: int) -> None:
         """Begin a full lifetime at *now*."""

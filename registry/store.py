@@ -395,6 +395,8 @@ class Registry:
                 self._snapshots.note_move(number)
             now = self._axis.at(self._clock.monotonic())
             self._memory.put_registration(registration)
+            if isinstance(change, Register) or change.has_new_profile:
+                self._memory.remember_profile(registration)
             self._memory.grant(registration, now, self._settings.lifetime_grace_s)
         change.done(outcome)
 

@@ -4,7 +4,7 @@ import pytest
 
 from registry.leases import NONE
 from registry.memory import Memory
-from registry.model import Device, ObjectList, Security
+from registry.model import Device, Security
 from tests.support.registry import OBJECTS, make_registration
 
 DEVICE = Device(1, "d-1", "n", Security.NONE, 60, 0)
@@ -33,9 +33,9 @@ def test_new_registration_takes_the_place_of_the_old(memory):
 
 
 def test_profile_is_remembered_with_the_list_it_came_with(memory):
-    memory.put_registration(make_registration(DEVICE, profile_id="p"))
+    memory.remember_profile(make_registration(DEVICE, profile_id="p"))
     assert memory.profiles == {1: ("p", OBJECTS)}
-    memory.put_registration(make_registration(DEVICE, profile_id="q", objects=ObjectList()))
+    memory.remember_profile(make_registration(DEVICE))
     assert memory.profiles == {1: ("p", OBJECTS)}
 
 
@@ -49,6 +49,7 @@ def test_lease_has_the_lifetime_and_the_grace(memory):
 def test_removed_device_leaves_nothing(memory):
     registration = make_registration(DEVICE, profile_id="p")
     memory.put_registration(registration)
+    memory.remember_profile(registration)
     memory.grant(registration, 100.0, 0)
     memory.arm_claim(DEVICE, 100.0, 0)
     assert memory.remove_device(DEVICE) is registration

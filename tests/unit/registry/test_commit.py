@@ -1,0 +1,271 @@
+import sqlite3
+from dataclasses import replace
+
+import pytest
+
+from registry.commit import (
+    COMMITTED,
+    INVALID,
+    OVERTAKEN,
+    Alter,
+    CommitFailure,
+    Committer,
+    Purge,
+    Refuse,
+    Register,
+    Remove,
+)
+from registry.events import EventType
+from registry.model import ObjectList, Refusal
+from registry.registrations import SharedObjects
+from tests.support.registry import OBJECTS, Place, make_registration
+
+
+def ignore(outcome):
+    """Nobody waits."""
+
+
+class Scene:
+    """One device ``n`` on disk, and a committer."""
+
+    def __init__(self, place):
+        self.place = place
+        self.device = place.create("n", timeout_s=60)
+        self.database = place.database()
+        self.committer = Committer(self.database, place.clock)
+        self.shared = SharedObjects(OBJECTS)
+        self.registration = make_registration(self.device, "first")
+
+    def register(self, registration=None, device=None):
+        return Register(device or self.device, registration or self.registration, self.shared, ignore)
+
+    def alter(self, **values):
+        after = replace(self.registration, **values)
+        shared = self.shared if after.objects is OBJECTS else SharedObjects(after.objects)
+        return Alter(self.device, self.registration, after, shared, ignore)
+
+    def remove(self, type_=EventType.DEREGISTERED):
+        return Remove(self.device, self.registration, type_, ignore)
+
+    def commit(self, *changes):
+        return self.committer.commit(changes)
+
+    def locations(self):
+        return [row[0] for row in self.place.rows("SELECT location FROM registration")]
+
+    def events(self):
+        return [row[0] for row in self.place.rows("SELECT type FROM event ORDER BY id")][1:]
+
+
+@pytest.fixture
+def scene(tmp_path):
+    scene = Scene(Place(tmp_path))
+    yield scene
+    scene.database.close()
+
+
+def test_registration_event_and_first_connection_are_one_transaction(scene):
+    assert scene.commit(scene.register()) == [COMMITTED]
+    assert scene.locations() == ["first"]
+    assert scene.events() == ["registered"]
+    assert scene.place.rows("SELECT connected_at_ms FROM device") == [(scene.registration.registered_at_ms,)]
+
+
+def test_later_registration_leaves_the_first_connection_alone(scene):
+    scene.commit(scene.register())
+    scene.commit(scene.register(replace(scene.registration, location="second", registered_at_ms=9)))
+    assert scene.locations() == ["second"]
+    assert scene.place.rows("SELECT connected_at_ms FROM device") == [(scene.registration.registered_at_ms,)]
+
+
+def test_first_of_two_registrations_in_a_group_is_the_first_connection(scene):
+    second = replace(scene.registration, location="second", registered_at_ms=9)
+    assert scene.commit(scene.register(), scene.register(second)) == [COMMITTED, COMMITTED]
+    assert scene.locations() == ["second"]
+    assert scene.place.rows("SELECT connected_at_ms FROM device") == [(scene.registration.registered_at_ms,)]
+    assert scene.events() == ["registered", "registered"]
+
+
+@pytest.mark.parametrize("what", ["freeze", "delete", "reset_secret"])
+def test_registration_overtaken_by_an_administrator_is_left_out_and_others_go_in(tmp_path, what):
+    place = Place(tmp_path)
+    scene = Scene(place)
+    with place.administration() as administration:
+        rival = administration.create("psk").device
+        getattr(administration, what)("psk")
+    outcomes = scene.commit(scene.register(make_registration(rival), rival), scene.register())
+    assert outcomes == [OVERTAKEN, COMMITTED]
+    assert scene.locations() == ["first"]
+    scene.database.close()
+
+
+def test_frozen_device_is_refused_whatever_its_revision(scene):
+    with scene.place.administration() as administration:
+        administration.freeze("n")
+    device = replace(scene.device, revision=1)
+    assert scene.commit(scene.register(device=device)) == [OVERTAKEN]
+
+
+def test_change_needs_the_registration_it_was_decided_on(scene):
+    assert scene.commit(scene.alter(lifetime_s=9)) == [OVERTAKEN]
+    scene.commit(scene.register())
+    assert scene.commit(scene.alter(lifetime_s=9)) == [COMMITTED]
+    assert scene.place.rows("SELECT lifetime_s FROM registration") == [(9,)]
+    scene.commit(scene.register(replace(scene.registration, location="second")))
+    assert scene.commit(scene.alter(lifetime_s=10)) == [OVERTAKEN]
+    assert scene.events() == ["registered", "registration_changed", "registered"]
+
+
+def test_change_of_objects_is_told_with_the_new_list(scene):
+    scene.commit(scene.register(), scene.alter(objects=ObjectList()), scene.alter(lifetime_s=9))
+    with scene.place.administration() as administration:
+        _, _, objects_changed, lifetime_changed = administration.events()
+    assert objects_changed.data == {"objects": []}
+    assert lifetime_changed.data == {"lifetime": 9}
+
+
+@pytest.mark.parametrize(
+    ("type_", "data"),
+    [
+        (EventType.DEREGISTERED, {"location": "/rd/first"}),
+        (EventType.REGISTRATION_EXPIRED, {"location": "/rd/first", "lifetime": 300}),
+    ],
+)
+def test_end_of_a_registration(scene, type_, data):
+    assert scene.commit(scene.remove(type_)) == [OVERTAKEN]
+    assert scene.commit(scene.register(), scene.remove(type_), scene.remove(type_)) == [
+        COMMITTED,
+        COMMITTED,
+        OVERTAKEN,
+    ]
+    assert scene.locations() == []
+    with scene.place.administration() as administration:
+        event = administration.events()[-1]
+    assert (event.type, event.data) == (type_, data)
+
+
+def test_registration_after_an_end_in_the_same_group_stands(scene):
+    scene.commit(scene.register())
+    second = replace(scene.registration, location="second")
+    assert scene.commit(scene.remove(), scene.register(second)) == [COMMITTED, COMMITTED]
+    assert scene.locations() == ["second"]
+
+
+def test_purge_takes_the_device_and_says_why(scene):
+    assert scene.commit(Purge(scene.device), scene.register(), Purge(scene.device)) == [
+        COMMITTED,
+        OVERTAKEN,
+        OVERTAKEN,
+    ]
+    assert scene.place.rows("SELECT * FROM device") == []
+    with scene.place.administration() as administration:
+        event = administration.events()[-1]
+    assert (event.type, event.data) == ("device_purged", {"reason": "claim_timeout"})
+    assert (event.device_id, event.node_id) == (scene.device.device_id, "n")
+
+
+def test_connected_or_frozen_or_changed_device_is_not_purged(scene):
+    assert scene.commit(scene.register(), Purge(scene.device)) == [COMMITTED, OVERTAKEN]
+    assert scene.commit(Purge(scene.device)) == [OVERTAKEN]
+    frozen = scene.place.create("frozen")
+    with scene.place.administration() as administration:
+        administration.freeze("frozen")
+    assert scene.commit(Purge(replace(frozen, revision=1))) == [OVERTAKEN]
+    with scene.place.administration() as administration:
+        administration.unfreeze("frozen")
+    assert scene.commit(Purge(frozen)) == [OVERTAKEN]
+
+
+def test_refusal_is_row_and_event(scene):
+    refusal = Refusal(5, "192.0.2.9:1", "why")
+    assert scene.commit(Refuse("n", scene.device.device_id, refusal), Refuse("x", None, refusal)) == [
+        COMMITTED,
+        COMMITTED,
+    ]
+    assert scene.place.rows("SELECT node_id, at_ms, address, reason FROM refusal") == [
+        ("n", 5, "192.0.2.9:1", "why"),
+        ("x", 5, "192.0.2.9:1", "why"),
+    ]
+    with scene.place.administration() as administration:
+        event = administration.events()[-1]
+    assert event.data == {"reason": "why", "address": "192.0.2.9:1"}
+    assert (event.at_ms, event.device_id, event.node_id) == (5, None, "x")
+
+
+def test_profile_is_remembered_with_the_objects_it_came_with(scene):
+    scene.commit(scene.register(replace(scene.registration, profile_id="p")))
+    [(number, profile_id, first_list)] = scene.place.rows("SELECT device, profile_id, objects FROM profile")
+    assert (number, profile_id) == (scene.device.number, "p")
+    scene.registration = replace(scene.registration, profile_id="p")
+    scene.commit(scene.alter(objects=ObjectList()))
+    assert scene.place.rows("SELECT profile_id, objects FROM profile") == [("p", first_list)]
+    scene.commit(scene.alter(profile_id="q", objects=ObjectList()))
+    [(profile_id, second_list)] = scene.place.rows("SELECT profile_id, objects FROM profile")
+    assert (profile_id, second_list) != ("q", first_list)
+
+
+@pytest.mark.parametrize("values", [{"sms": "\ud800"}, {"lifetime_s": 2**63}, {"sms": object()}])
+def test_value_that_no_row_can_hold_fails_alone(scene, values):
+    others = [scene.place.create(f"other-{index}") for index in range(4)]
+    group = [scene.register(make_registration(device), device) for device in others]
+    group.insert(2, scene.register(replace(scene.registration, **values)))
+    assert scene.commit(*group) == [COMMITTED, COMMITTED, INVALID, COMMITTED, COMMITTED]
+    assert len(scene.locations()) == 4
+
+
+def test_full_disk_fails_the_group_as_a_whole_and_service_resumes_by_itself(scene):
+    (pages,) = scene.database.query("PRAGMA page_count")[0]
+    scene.database.connection.execute(f"PRAGMA max_page_count = {pages}")
+    changes = [
+        scene.register(replace(scene.registration, sms="x" * 5_000, location=str(index)))
+        for index in range(3)
+    ]
+    outcomes = scene.commit(*changes)
+    assert [outcome.failure for outcome in outcomes] == [CommitFailure.STORAGE] * 3
+    assert "full" in outcomes[0].detail
+    assert not outcomes[0].is_committed
+    assert scene.locations() == []
+    assert scene.place.rows("SELECT * FROM object_list") == []
+    scene.database.connection.execute("PRAGMA max_page_count = 1000000")
+    assert [outcome.is_committed for outcome in scene.commit(*changes)] == [True] * 3
+    assert scene.place.rows("SELECT count(*) FROM object_list") == [(1,)]
+
+
+def test_locked_file_fails_the_group(scene):
+    scene.database.connection.execute("PRAGMA busy_timeout = 1")
+    with scene.place.database() as other, other.transaction():
+        [outcome] = scene.commit(scene.register())
+    assert outcome.failure is CommitFailure.STORAGE
+    assert "locked" in outcome.detail
+
+
+def test_bugs_are_not_outcomes(scene, monkeypatch):
+    def fail(*args):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Register, "collect", fail)
+    with pytest.raises(ZeroDivisionError):
+        scene.commit(scene.register())
+    assert scene.locations() == []
+
+
+def test_statements_that_are_wrong_are_not_outcomes(scene):
+    with scene.database.transaction() as connection:
+        connection.execute("DROP TABLE profile")
+    with pytest.raises(sqlite3.OperationalError):
+        scene.commit(scene.register(replace(scene.registration, profile_id="p")))
+
+
+def test_object_list_used_again_on_another_day_is_marked(scene):
+    scene.commit(scene.register())
+    first = scene.place.rows("SELECT id, used_on FROM object_list")
+    scene.place.clock.advance(86_400)
+    scene.commit(scene.register(replace(scene.registration, location="second")))
+    [(row_id, used_on)] = scene.place.rows("SELECT id, used_on FROM object_list")
+    assert (row_id, used_on) == (first[0][0], first[0][1] + 1)
+
+
+def test_event_names_in_the_hot_path_are_the_types():
+    import inspect
+
+    assert f'"{EventType.REGISTERED.value}"' in inspect.getsource(Register.collect)
