@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from hashlib import sha256
 from hmac import compare_digest
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.dtls import keys
 from gateway.dtls.fragments import HandshakeMessage, Reassembler, Reassembly
 from gateway.dtls.messages import HANDSHAKE_HEADER_BYTES, HandshakeFragment
+from gateway.dtls.record import Record
 from gateway.dtls.suites import Suite
+
+_HELD_RECORD_BYTES: Final = 64
+"What a held record costs beside its bytes."
 
 
 class MessageInbox:
@@ -68,6 +72,31 @@ class MessageInbox:
     def pop(self) -> HandshakeMessage | None:
         """A further message that is whole and next."""
         return None if self._reassembler is None else self._reassembler.pop()
+
+
+class HeldRecords:
+    """Records that came before the keys they need, up to so many bytes."""
+
+    __slots__ = ("_max_bytes", "_records", "_size_bytes")
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._records: list[tuple[Record, bool]] = []
+        self._size_bytes = 0
+
+    def add(self, record: Record, mark: bool) -> bool:
+        """Keep *record* and a *mark* with it; False if there is no room."""
+        size_bytes = len(record.fragment) + _HELD_RECORD_BYTES
+        if self._size_bytes + size_bytes > self._max_bytes:
+            return False
+        self._size_bytes += size_bytes
+        self._records.append((record, mark))
+        return True
+
+    def take(self) -> list[tuple[Record, bool]]:
+        """All of them, in the order they came; then there are none."""
+        records, self._records, self._size_bytes = self._records, [], 0
+        return records
 
 
 def is_whole(content: bytes) -> bool:

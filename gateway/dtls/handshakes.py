@@ -18,7 +18,8 @@ from gateway.dtls.limits import HostRate
 from gateway.dtls.messages import HANDSHAKE_HEADER_BYTES, NULL_COMPRESSION
 from gateway.dtls.negotiation import Choice, Refusal, choose
 from gateway.dtls.record import ContentType, Record, encode_record
-from gateway.dtls.server import ServerHandshake, ServerSettings, State
+from gateway.dtls.server import ServerHandshake, ServerSettings
+from gateway.dtls.serverstates import State
 from gateway.dtls.sessions import SessionTable
 from gateway.dtls.settings import EndpointConfig
 from gateway.dtls.timers import Deadlines

@@ -1,17 +1,5 @@
 """One handshake of the server role, from the verified ClientHello to both Finished (RFC 6347 figure 1).
 
-    Client                                     Server                     state afterwards
-
-    ClientHello with cookie      -------->
-                                 <--------     ServerHello
-                                               ServerHelloDone            EXCHANGE
-    ClientKeyExchange            -------->     (the owner is asked)       KEY
-                                               (the key is provided)      CHANGE
-    [ChangeCipherSpec]           -------->                                FINISH
-    Finished                     -------->
-                                 <--------     [ChangeCipherSpec]
-                                               Finished                   ESTABLISHED
-
 Knows one client and one moment; sends by leaving datagrams in `to_send`. Nothing that a stranger
 can send in the client's name ends it at once, except what the client itself could not take back:
 a ClientKeyExchange that cannot be read, or a fatal alert.
@@ -20,7 +8,6 @@ a ClientKeyExchange that cannot be read, or a fatal alert.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
 from typing import Final, NamedTuple
 
 from gateway.address import Address
@@ -31,6 +18,7 @@ from gateway.dtls.events import HandshakeFailure
 from gateway.dtls.flight import CHANGE_CIPHER_SPEC, RecordWriter, Retransmission, handshake_message, pack
 from gateway.dtls.fragments import HandshakeMessage, Reassembly
 from gateway.dtls.handshake import (
+    HeldRecords,
     MessageInbox,
     Secrets,
     Transcript,
@@ -52,58 +40,19 @@ from gateway.dtls.messages import (
 from gateway.dtls.negotiation import Choice
 from gateway.dtls.record import CHANGE_CIPHER_SPEC_BODY, DTLS_1_2, ContentType, Opener, Record, Sealer
 from gateway.dtls.replay import ReplayWindow
+from gateway.dtls.serverstates import MESSAGES, TRANSITIONS, Input, State
 from gateway.dtls.session import Keys, LastFlight, Session
 from gateway.dtls.settings import EndpointConfig, RetransmitSettings
 
 _ALERT: Final = int(ContentType.ALERT)
 _HANDSHAKE: Final = int(ContentType.HANDSHAKE)
 _CHANGE_CIPHER_SPEC: Final = int(ContentType.CHANGE_CIPHER_SPEC)
-_CLIENT_KEY_EXCHANGE: Final = int(HandshakeType.CLIENT_KEY_EXCHANGE)
-_FINISHED: Final = int(HandshakeType.FINISHED)
 
 _RANDOM_KEY_BYTES: Final = 16
-_HELD_RECORD_BYTES: Final = 64
-"What a held record costs beside its bytes."
-
 _SUSPECT_S: Final = 5.0
 "How long a right Finished may still come after a wrong one, which a stranger may have sent."
 
 _LAST_FLIGHT_REPEATS: Final = 8
-
-
-class State(IntEnum):
-    """Which row of the figure was the last."""
-
-    EXCHANGE = 1
-    KEY = 2
-    CHANGE = 3
-    FINISH = 4
-    ESTABLISHED = 5
-    FAILED = 6
-
-
-class Input(IntEnum):
-    """What brings a handshake forward."""
-
-    CLIENT_KEY_EXCHANGE = 1
-    KEY = 2
-    CHANGE_CIPHER_SPEC = 3
-    FINISHED = 4
-
-
-TRANSITIONS: Final[dict[tuple[State, Input], State]] = {
-    (State.EXCHANGE, Input.CLIENT_KEY_EXCHANGE): State.KEY,
-    (State.KEY, Input.KEY): State.CHANGE,
-    (State.CHANGE, Input.CHANGE_CIPHER_SPEC): State.FINISH,
-    (State.FINISH, Input.FINISHED): State.ESTABLISHED,
-}
-"What is not in here is dropped and counted, and changes nothing."
-
-_INPUTS: Final[dict[tuple[int, int], Input]] = {
-    (0, _CLIENT_KEY_EXCHANGE): Input.CLIENT_KEY_EXCHANGE,
-    (1, _FINISHED): Input.FINISHED,
-}
-"Epoch and type of the handshake messages that count."
 
 
 class ServerSettings(NamedTuple):
@@ -127,7 +76,6 @@ class ServerHandshake:
         "_finished_seq",
         "_flight",
         "_held",
-        "_held_bytes",
         "_hello_unchanging",
         "_inbox",
         "_is_known",
@@ -185,8 +133,7 @@ class ServerHandshake:
         self._keys: tuple[Opener, Sealer, ReplayWindow] | None = None
         self._secrets: Secrets | None = None
         self._is_known = False
-        self._held: list[tuple[Record, bool]] = []
-        self._held_bytes = 0
+        self._held = HeldRecords(settings.config.handshake_buffer_bytes)
         self._is_with_exchange = False
         self._is_suspect = False
         self._retransmission = Retransmission(settings.retransmit, now)
@@ -290,7 +237,7 @@ class ServerHandshake:
     def _fail(self, failure: HandshakeFailure, alert: AlertDescription | None = None) -> None:
         self.state = State.FAILED
         self.failure = failure
-        self._held.clear()
+        self._held.take()
         if alert is not None:
             self.to_send.append(self._writer.write(_ALERT, 0, encode_alert(fatal(alert))))
 
@@ -334,7 +281,7 @@ class ServerHandshake:
                 self._receive_message(step, message.encode(), now)
 
     def _expected(self, epoch: int, message_type: int) -> Input | None:
-        step = _INPUTS.get((epoch, message_type))
+        step = MESSAGES.get((epoch, message_type))
         return step if step is not None and (self.state, step) in TRANSITIONS else None
 
     def _receive_message(self, step: Input, message: bytes, now: float) -> None:
@@ -422,16 +369,11 @@ class ServerHandshake:
             self._settings.counters.alerts_ignored += 1
 
     def _hold(self, record: Record, is_with_exchange: bool) -> None:
-        size_bytes = len(record.fragment) + _HELD_RECORD_BYTES
-        if self._held_bytes + size_bytes > self._settings.config.handshake_buffer_bytes:
+        if not self._held.add(record, is_with_exchange):
             self._settings.counters.handshake_buffer_full += 1
-            return
-        self._held_bytes += size_bytes
-        self._held.append((record, is_with_exchange))
 
     def _release_held(self, now: float) -> None:
-        held, self._held, self._held_bytes = self._held, [], 0
-        for record, is_with_exchange in held:
+        for record, is_with_exchange in self._held.take():
             if self.state in (State.ESTABLISHED, State.FAILED):
                 self._settings.counters.unexpected_records += 1
             elif record.epoch:

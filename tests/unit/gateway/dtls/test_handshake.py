@@ -7,9 +7,10 @@ from hashlib import sha256
 import pytest
 
 from gateway.dtls.fragments import HandshakeMessage, Reassembly, fragment
-from gateway.dtls.handshake import MessageInbox, Transcript, derive, is_finished_right, is_whole
+from gateway.dtls.handshake import HeldRecords, MessageInbox, Transcript, derive, is_finished_right, is_whole
 from gateway.dtls.keys import verify_data
 from gateway.dtls.messages import decode_fragments, encode_message
+from gateway.dtls.record import decode_records, encode_record
 from gateway.dtls.suites import SUITES
 
 SUITE = SUITES[0xC0A8]
@@ -71,6 +72,15 @@ def test_pieces_are_joined_and_stand_in_the_way_of_the_short_cut() -> None:
 def test_too_much_is_refused() -> None:
     (piece,) = decode_fragments(encode_message(16, 9, b""))
     assert make_inbox().add(piece, 0) is Reassembly.REFUSED
+
+
+def test_held_records_come_back_in_order_and_once_and_are_bounded() -> None:
+    (record,) = decode_records(encode_record(20, 0, bytes(36)), 0)
+    held = HeldRecords(250)
+    assert [held.add(record, mark) for mark in (True, False, True)] == [True, True, False]
+    assert held.take() == [(record, True), (record, False)]
+    assert held.take() == []
+    assert held.add(record, False)
 
 
 def test_transcript_is_the_hash_over_all_messages() -> None:
