@@ -149,6 +149,9 @@ def is_well_formed(block: Block, payload_bytes: int) -> bool:
 def cut(payload: bytes, wanted: Block | None) -> tuple[bytes, Block | None] | None:
     """The piece of an answer's *payload* that the request's Block2 option *wanted* asks for.
 
+    Nothing is kept between the blocks: each one has the handler answer anew, so an answer of more than
+    1024 bytes is for methods without effects.
+
     Gives the piece and the Block2 option that goes with it, or None where the body ends before. Without
     the option a payload of more than 1024 bytes is cut all the same.
     """

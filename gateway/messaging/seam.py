@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from aiocoap.interfaces import Resource, TokenInterface
@@ -22,7 +22,7 @@ from aiocoap.numbers.codes import Code
 from aiocoap.numbers.constants import TransportTuning
 from aiocoap.numbers.types import Type
 from aiocoap.options import Options
-from aiocoap.pipe import Pipe
+from aiocoap.pipe import Pipe, error_to_message, run_driving_pipe
 from aiocoap.protocol import Context
 from aiocoap.tokenmanager import TokenManager
 
@@ -58,25 +58,33 @@ class _RandomTokens(TokenManager):
         return self._entropy(TOKEN_BYTES)
 
 
-class _Root(Resource):
-    """A site without aiocoap's block-wise caches and server observations.
+class _Rendering:
+    """A resource at work on one request, without aiocoap's block-wise caches and server observations.
 
     Blocks of requests and answers are put together and cut in the message layer, under limits; the stock
-    caches have none. No resource of this gateway can be observed by a device.
+    caches have none. No resource of this gateway can be observed by a device. An awaitable rather than a
+    coroutine, since a request that another one replaces in the same turn of the loop is never begun.
     """
 
-    def __init__(self, site: Resource) -> None:
+    __slots__ = ("_pipe", "_site")
+
+    def __init__(self, site: Resource, pipe: Pipe) -> None:
         self._site = site
+        self._pipe = pipe
 
-    async def render(self, request: Message) -> Message:
-        response: Message = await self._site.render(request)
-        return response
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._render().__await__()
 
-    async def needs_blockwise_assembly(self, request: Message) -> bool:
-        return False
+    async def _render(self) -> None:
+        self._pipe.add_response(await self._site.render(self._pipe.request), is_last=True)
 
-    async def render_to_pipe(self, pipe: Pipe) -> None:
-        pipe.add_response(await self._site.render(pipe.request), is_last=True)
+
+class _Context(Context):
+    """Serves its site by `_Rendering`."""
+
+    def render_to_pipe(self, pipe: Pipe) -> None:
+        receiver = error_to_message(pipe, self.log)
+        run_driving_pipe(receiver, _Rendering(self.serversite, receiver), name="coap request")
 
 
 class MessageLayerInterface(TokenInterface):
@@ -104,7 +112,7 @@ def build_context(
     loop: asyncio.AbstractEventLoop,
 ) -> Context:
     """A context that serves *site* through the layer that *make_layer* makes, and sends requests by it."""
-    context = Context(loop=loop, serversite=_Root(site), loggername="gateway.coap")
+    context = _Context(loop=loop, serversite=site, loggername="gateway.coap")
     tokens = _RandomTokens(context, entropy)
     tokens.token_interface = make_layer(tokens)
     context.request_interfaces.append(tokens)

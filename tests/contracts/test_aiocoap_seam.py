@@ -7,6 +7,8 @@ requests and observations; then once with a stock aiocoap context as the device,
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -35,6 +37,7 @@ from tests.support.coap import (
     OBSERVE,
     RST,
     Entropy,
+    FakeSession,
     block,
     coap,
     path,
@@ -193,6 +196,21 @@ async def test_error_of_a_resource_is_its_code_without_words(
 
 
 @virtual_time
+async def test_request_replaced_before_it_was_begun_leaves_nothing_behind(clock: VirtualClock) -> None:
+    scene = _Scene()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scene.send(coap(CON, "0.01", 1, b"same", path("nowhere")))
+        scene.send(coap(CON, "0.01", 2, b"same", path("refusing")))
+        await asyncio.sleep(1)
+        gc.collect()
+    assert caught == []
+    assert [summary(each)[:3] for each in scene.take()] == [("ACK", "0.00", 1), ("ACK", "4.03", 2)]
+    assert scene.stack.layer.open_exchanges == 0
+    await scene.stack.close()
+
+
+@virtual_time
 async def test_gateway_reads_a_long_answer_from_a_saved_remote(clock: VirtualClock) -> None:
     scene = _Scene()
     body = bytes(number % 251 for number in range(2500))
@@ -257,6 +275,27 @@ async def test_answer_before_its_acknowledgement_ends_the_repetitions(clock: Vir
     await asyncio.sleep(100)
     assert scene.take() == []
     assert scene.stack.layer.transmissions == 0
+    await scene.stack.close()
+
+
+@virtual_time
+async def test_F7_answer_of_another_peer_with_the_right_token_is_rejected(clock: VirtualClock) -> None:
+    scene = _Scene()
+    scene.reply = lambda request: coap(ACK, "0.00", request.mid) if request.code.is_request() else None
+    asked = scene.ask()
+    await asyncio.sleep(1)
+    token = read(scene.take()[0]).token
+    forged = coap(CON, "2.05", 99, token, payload=b"forged")
+    stranger: list[bytes] = []
+    scene.stack.routes.plain = lambda data, _: stranger.append(data)
+    scene.stack.receive_plain(forged, Address("192.0.2.66", HOME.port))
+    scene.stack.receive_plain(forged, Address(HOME.host, 6000))
+    scene.stack.receive_secure(FakeSession(), forged)
+    assert [summary(each) for each in stranger] == [("RST", "0.00", 99, b"")] * 2
+    assert not asked.response.done()
+    scene.stack.routes.plain = scene._to_device
+    scene.send(coap(CON, "2.05", 98, token, payload=b"genuine"))
+    assert (await asked.response).payload == b"genuine"
     await scene.stack.close()
 
 

@@ -80,14 +80,22 @@ def test_port_in_use_is_named_with_what_to_do() -> None:
     assert "\n" not in text
 
 
-def test_wildcard_port_in_use_is_named_and_leaves_no_socket_open() -> None:
+@has_ipv6
+def test_wildcard_port_in_use_is_named_and_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = binding._bind
+    opened: list[socket.socket] = []
+
+    def bind(family: socket.AddressFamily, host: str, scope: int, port: int) -> socket.socket:
+        opened.append(real(family, host, scope, port))
+        return opened[-1]
+
+    monkeypatch.setattr(binding, "_bind", bind)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("0.0.0.0", 0))
         port = taken.getsockname()[1]
         with pytest.raises(BindError, match=f"port {port} is in use"):
             bind_sockets(None, port)
-    with _bound(None, port) as sockets:
-        assert sockets[0].getsockname()[1] == port
+    assert [sock.fileno() for sock in opened] == [-1]
 
 
 def test_port_of_the_system_that_is_taken_in_the_other_family_is_tried_again(

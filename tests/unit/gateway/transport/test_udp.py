@@ -106,6 +106,7 @@ async def test_wildcard_answers_from_the_address_that_was_asked() -> None:
         assert first != second
 
 
+@linux
 async def test_socket_of_each_single_address_answers_for_itself() -> None:
     sockets = bind_sockets("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
