@@ -43,7 +43,7 @@ class MessageInbox:
 
         The way of nearly all messages, and shorter than `add`.
         """
-        if self._reassembler is not None or not is_whole(content):
+        if self._reassembler is not None or len(content) > self._max_bytes or not is_whole(content):
             return False
         if content[4] << 8 | content[5] != self._next_seq:
             return False
@@ -58,7 +58,7 @@ class MessageInbox:
         message_type, length, message_seq, _, body = fragment
         reassembler = self._reassembler
         if reassembler is None:
-            if message_seq == self._next_seq and len(body) == length:
+            if message_seq == self._next_seq and len(body) == length <= self._max_bytes:
                 self._next_seq = message_seq + 1
                 return HandshakeMessage(message_type, message_seq, epoch, body)
             if message_seq < self._next_seq:

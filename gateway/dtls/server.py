@@ -178,11 +178,13 @@ class ServerHandshake:
         """The key of the identity; None goes on with a random one, so that nobody can tell."""
         is_asked = self._advance(Input.KEY, now)
         assert is_asked, "the owner looks at the state first"
+        # Drawn for everybody: an unknown identity must not be known by the work it makes.
+        random_key = self._settings.entropy(_RANDOM_KEY_BYTES)
         self._is_known = bool(psk)
         choice = self._choice
         session_hash = self._transcript.digest() if choice.has_extended_master_secret else None
         self._secrets = derive(
-            psk or self._settings.entropy(_RANDOM_KEY_BYTES),
+            psk or random_key,
             choice.suite,
             self._client_random,
             self._server_random,

@@ -83,6 +83,14 @@ def test_held_records_come_back_in_order_and_once_and_are_bounded() -> None:
     assert held.add(record, False)
 
 
+def test_a_message_longer_than_the_bound_is_refused_in_one_piece_too() -> None:
+    inbox = MessageInbox(2, 100, 1)
+    message = encode_message(16, 2, bytes(101))
+    assert not inbox.take_whole(message)
+    assert inbox.add(decode_fragments(message)[0], 0) is Reassembly.REFUSED
+    assert inbox.next_seq == 2
+
+
 def test_transcript_is_the_hash_over_all_messages() -> None:
     transcript = Transcript(b"one", b"two")
     assert transcript.digest() == sha256(b"onetwo").digest()
