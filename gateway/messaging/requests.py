@@ -82,7 +82,7 @@ class Requests:
         self._young: list[Exchange] = []
         self._old: list[Exchange] = []
         self._sweeper: asyncio.TimerHandle | None = None
-        self._housekeeping_at = 0.0
+        self._housekeeping_at = loop.time() + HOUSEKEEPING_S
 
     def __len__(self) -> int:
         """Requests without an answer yet."""

@@ -241,6 +241,24 @@ async def test_request_that_never_gets_an_answer_is_given_up(clock: VirtualClock
 
 
 @virtual_time
+async def test_younger_requests_are_not_given_up_with_an_old_one(clock: VirtualClock) -> None:
+    waiting: list[Pending] = []
+
+    def dispatch(_: Message) -> Pending:
+        waiting.append(Pending())
+        return waiting[-1]
+
+    bed = Bed(dispatch)
+    bed.plain(1).send(UPDATE)
+    await asyncio.sleep(200)
+    bed.plain(2).send(UPDATE)
+    await asyncio.sleep(100)
+    bed.plain(3).send(UPDATE)
+    assert (bed.layer.open_exchanges, bed.counters["expired"]) == (2, 1)
+    await bed.layer.shutdown()
+
+
+@virtual_time
 async def test_too_many_open_requests_are_told_to_come_back(clock: VirtualClock) -> None:
     waiting: list[Pending] = []
 
@@ -476,6 +494,14 @@ async def test_long_answer_is_cut_and_its_blocks_belong_together(clock: VirtualC
         number += 1
     assert received == payload
     assert len(etags) == 1
+
+
+@virtual_time
+async def test_answer_to_any_request_is_cut_when_it_is_long(clock: VirtualClock) -> None:
+    peer = Bed(Script(Message(code=Code.CONTENT, payload=bytes(1025)))).secure()
+    (answer,) = peer.send(GET)
+    assert (len(read(answer).payload), tuple(read(answer).opt.block2)) == (1024, (0, True, 6))
+    assert peer.send(GET) == [answer]
 
 
 @virtual_time
