@@ -99,7 +99,7 @@ def _load_registrations(
             memory.put_registration(registrations.from_columns(device, shared.objects, columns))
     for number, profile_id, objects in connection.execute("SELECT device, profile_id, objects FROM profile"):
         shared = lists.get(objects)
-        if shared is not None:
+        if shared is not None and number in memory.numbers:
             memory.profiles[number] = (profile_id, shared.objects)
 
 
