@@ -92,24 +92,28 @@ def pack(
     more; a Finished still travels with its ChangeCipherSpec.
     """
     limit = min(mtu_bytes, SMALL_DATAGRAM_BYTES) if is_small else mtu_bytes
+    records: list[bytes] = []
+    for content_type, epoch, content in messages:
+        if len(content) <= limit - _MAX_OVERHEAD_BYTES:
+            records.append(writer.write(content_type, epoch, content))
+        else:
+            room = max(limit - writer.overhead_bytes(epoch), _MIN_ROOM_BYTES)
+            records += [writer.write(content_type, epoch, piece) for piece in fragment(content, room)]
+    datagram = b"".join(records)
+    return [datagram] if len(datagram) <= limit and not is_small else _group(records, limit, is_small)
+
+
+def _group(records: list[bytes], limit: int, is_small: bool) -> list[bytes]:
     datagrams: list[bytes] = []
     current = b""
     is_open = True
-    for content_type, epoch, content in messages:
-        if len(content) <= limit - _MAX_OVERHEAD_BYTES:
-            pieces = [content]
-        else:
-            room = max(limit - writer.overhead_bytes(epoch), _MIN_ROOM_BYTES)
-            pieces = fragment(content, room)
-        for piece in pieces:
-            record = writer.write(content_type, epoch, piece)
-            if current and (not is_open or len(current) + len(record) > limit):
-                datagrams.append(current)
-                current = b""
-            current += record
-            is_open = not is_small or content_type == _CHANGE_CIPHER_SPEC
-    datagrams.append(current)
-    return datagrams
+    for record in records:
+        if current and (not is_open or len(current) + len(record) > limit):
+            datagrams.append(current)
+            current = b""
+        current += record
+        is_open = not is_small or record[0] == _CHANGE_CIPHER_SPEC
+    return [*datagrams, current]
 
 
 class Retransmission:
