@@ -1,4 +1,4 @@
-"""Tells the service manager that the gateway is ready, or stops (``sd_notify``, systemd's man page of that name)."""
+"""Tells the service manager that the gateway is ready, or stops (``sd_notify(3)`` of systemd)."""
 
 from __future__ import annotations
 

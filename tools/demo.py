@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 _START_S = 20.0
 _STOP_S = 15.0
@@ -77,14 +78,14 @@ def _run(stack: ExitStack, folder: Path, count: int, duration_s: float | None) -
 
 @contextlib.contextmanager
 def _started(
-    *arguments: str, log: object = None, stdout: object = subprocess.PIPE
+    *arguments: str, log: IO[str] | None = None, stdout: IO[str] | int = subprocess.PIPE
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A nodegate command as a process that ends with the block."""
     is_shown = log is None
     process = subprocess.Popen(
         [sys.executable, "-m", "tools.admin.main", *arguments],
-        stdout=None if is_shown else stdout,  # type: ignore[arg-type]
-        stderr=log,  # type: ignore[arg-type]
+        stdout=None if is_shown else stdout,
+        stderr=log,
         bufsize=0,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )

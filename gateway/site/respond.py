@@ -56,7 +56,7 @@ ANSWERS: dict[RefusalReason | Fault, Answer] = {
 
 def response(code: Code, **options: object) -> Message:
     """A new response; *options* by the names of ``aiocoap.options.Options``, and ``payload``."""
-    return Message(code=code, **options)  # type: ignore[no-untyped-call]
+    return Message(code=code, **options)
 
 
 _ERRORS = {

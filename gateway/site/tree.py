@@ -9,6 +9,6 @@ from gateway.site.wellknown import WellKnownCore
 
 def build_site() -> Site:
     """The tree below ``/``; the registration interface is not in it, it is dispatched before."""
-    site = Site()  # type: ignore[no-untyped-call]
-    site.add_resource([".well-known", "core"], WellKnownCore())  # type: ignore[no-untyped-call]
+    site = Site()
+    site.add_resource([".well-known", "core"], WellKnownCore())
     return site

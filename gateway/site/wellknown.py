@@ -45,7 +45,7 @@ class WellKnownCore(resource.Resource):
     """The list of *links*, as many as a query asks for."""
 
     def __init__(self, links: Sequence[Link] = (REGISTRATION,)) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # aiocoap has no annotations
         self._links = tuple(links)
 
     async def render_get(self, request: Message) -> Message:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.sources import Source, sources
 
 BROAD_EXCEPTS = {
-    "gateway.messaging.exchange": "the CoAP request: a bug of ours in one request must not take the others along",
+    "gateway.messaging.exchange": "the CoAP request: a bug of ours must not end the others",
 }
 "module → the border it is: worker loop, CoAP request, or the command's last line of defence"
 

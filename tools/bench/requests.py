@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import aiocoap
+from aiocoap.message import Message
+from aiocoap.numbers.codes import Code
+from aiocoap.numbers.types import Type
 
 OBJECTS = b"</1/0>,</2>,</3/0>,</4/0>,</5/0>,</6>,</7/0>,</3303/0>,</3303/1>,</3304/0>,</10250>;ver=1.1"
 "About 100 bytes, as a small device has."
 
-CREATED = aiocoap.CREATED
-CHANGED = aiocoap.CHANGED
-NOT_FOUND = aiocoap.NOT_FOUND
+CREATED = Code.CREATED
+CHANGED = Code.CHANGED
+NOT_FOUND = Code.NOT_FOUND
 
 
 def register(node_id: str, mid: int, lifetime_s: int = 86_400) -> bytes:
@@ -32,7 +34,7 @@ def ping(mid: int) -> bytes:
 
 def location_of(answer: bytes) -> tuple[str, ...]:
     """The Location-Path of a 2.01."""
-    path: tuple[str, ...] = aiocoap.Message.decode(answer).opt.location_path
+    path: tuple[str, ...] = Message.decode(answer).opt.location_path
     return path
 
 
@@ -56,8 +58,8 @@ def _post(
     payload: bytes = b"",
     content_format: int | None = None,
 ) -> bytes:
-    message = aiocoap.Message(code=aiocoap.POST, payload=payload, uri_path=path, uri_query=query)
-    message.mtype = aiocoap.CON
+    message = Message(code=Code.POST, payload=payload, uri_path=path, uri_query=query)
+    message.mtype = Type.CON
     message.mid = mid & 0xFFFF
     message.token = mid.to_bytes(8, "big")
     if content_format is not None:

@@ -8,7 +8,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.dtls.client import Client, ClientConfig, ClientData
+from gateway.dtls.client import Client
+from gateway.dtls.events import ClientData
+from gateway.dtls.settings import ClientConfig
 from tools.bench.load import Unanswered
 
 

@@ -9,24 +9,26 @@ import asyncio
 import secrets
 import socket
 
-import aiocoap
-import aiocoap.resource
+from aiocoap.message import Message
+from aiocoap.numbers.codes import Code
+from aiocoap.protocol import Context
+from aiocoap.resource import Resource, Site
 
 
-class _Registration(aiocoap.resource.Resource):
-    async def render_post(self, request: aiocoap.Message) -> aiocoap.Message:
-        return aiocoap.Message(code=aiocoap.CHANGED)
+class _Registration(Resource):
+    async def render_post(self, request: Message) -> Message:
+        return Message(code=Code.CHANGED)
 
 
-class _Directory(aiocoap.resource.Resource):
-    def __init__(self, site: aiocoap.resource.Site) -> None:
-        super().__init__()
+class _Directory(Resource):
+    def __init__(self, site: Site) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # aiocoap has no annotations
         self._site = site
 
-    async def render_post(self, request: aiocoap.Message) -> aiocoap.Message:
+    async def render_post(self, request: Message) -> Message:
         location = ("rd", secrets.token_urlsafe(16))
-        self._site.add_resource(location, _Registration())
-        return aiocoap.Message(code=aiocoap.CREATED, location_path=location)
+        self._site.add_resource(location, _Registration())  # type: ignore[no-untyped-call]
+        return Message(code=Code.CREATED, location_path=location)
 
 
 def _free_port() -> int:
@@ -37,10 +39,10 @@ def _free_port() -> int:
 
 
 async def _serve() -> None:
-    site = aiocoap.resource.Site()
+    site = Site()
     site.add_resource(["rd"], _Directory(site))
     port = _free_port()
-    await aiocoap.Context.create_server_context(site, bind=("127.0.0.1", port))
+    await Context.create_server_context(site, bind=("127.0.0.1", port))
     print(f"listening coap://127.0.0.1:{port}", flush=True)
     await asyncio.Event().wait()
 
