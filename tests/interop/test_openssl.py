@@ -11,13 +11,13 @@ pytestmark = pytest.mark.interop
 SUITES = ("PSK-AES128-CCM8", "PSK-AES128-CCM", "PSK-AES128-GCM-SHA256")
 
 
-def _client(gateway: Gateway, device: Device, suite: str) -> Program:
+def _client(gateway: Gateway, device: Device, suite: str, *more: str) -> Program:
     # CCM_8 counts as 64 bits of strength: only security level 0 has it.
     return Program(
         [
             require("openssl"), "s_client", "-dtls1_2", "-connect", f"{gateway.host}:{gateway.coaps_port}",
             "-cipher", f"{suite}:@SECLEVEL=0", "-psk_identity", device.node_id, "-psk", device.key.hex(),
-            "-brief", "-nocommands",
+            "-brief", "-nocommands", *more,
         ]
     )  # fmt: skip
 
@@ -30,6 +30,14 @@ def test_s_client_registers(gateway: Gateway, suite: str) -> None:
         client.expect(rb"Ciphersuite: " + suite.encode())
         client.expect(rb"\x61\x41\x12\x34\xb2\x82rd")  # ACK 2.01, the token, Location-Path rd
     assert gateway.wait_until_online(device.node_id)["registration"]["lwm2m"] == "1.1"
+
+
+def test_s_client_registers_with_a_hello_in_fragments(gateway: Gateway) -> None:
+    device = gateway.take(secure=True)
+    with _client(gateway, device, "ALL:PSK", "-mtu", "256") as client:
+        client.say(register_datagram(device.node_id))
+        client.expect(rb"\x61\x41\x12\x34")
+    assert gateway.wait_until_online(device.node_id)
 
 
 def test_s_client_with_a_wrong_key_hears_nothing(gateway: Gateway) -> None:

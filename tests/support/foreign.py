@@ -33,7 +33,7 @@ DEADLINE_S = 20.0
 "No wait for a foreign program or the gateway is longer."
 
 LINKS = "</1/0>,</3/0>"
-POOL = 40
+POOL = 100
 "Devices of each kind that a gateway starts with."
 
 _FROM_SOURCE = "build it outside the project and put it on PATH or into the folder NODEGATE_CLIENTS names"
