@@ -15,7 +15,7 @@ from gateway.dtls.messages import HANDSHAKE_HEADER_BYTES, HandshakeFragment
 from gateway.dtls.record import Record
 from gateway.dtls.suites import Suite
 
-_HELD_RECORD_BYTES: Final = 64
+HELD_RECORD_BYTES: Final = 288
 "What a held record costs beside its bytes."
 
 
@@ -86,7 +86,7 @@ class HeldRecords:
 
     def add(self, record: Record, mark: bool) -> bool:
         """Keep *record* and a *mark* with it; False if there is no room."""
-        size_bytes = len(record.fragment) + _HELD_RECORD_BYTES
+        size_bytes = len(record.fragment) + HELD_RECORD_BYTES
         if self._size_bytes + size_bytes > self._max_bytes:
             return False
         self._size_bytes += size_bytes

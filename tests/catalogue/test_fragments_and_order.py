@@ -14,6 +14,7 @@ import pytest
 from gateway.address import Address
 from gateway.dtls.events import PskRequested, SessionEstablished
 from gateway.dtls.fragments import MAX_PIECES, fragment
+from gateway.dtls.handshake import HELD_RECORD_BYTES
 from gateway.dtls.messages import HandshakeType, encode_psk_client_key_exchange
 from gateway.dtls.record import encode_record
 from gateway.dtls.settings import ClientConfig
@@ -283,7 +284,7 @@ def test_C5_a_client_stores_few_messages_ahead() -> None:
 def test_C6_records_before_the_key_are_held_up_to_a_bound(hello: Hello) -> None:
     raw = begun(hello)
     junk = [protected_junk(raw, number) for number in range(3_000)]
-    held = raw.server.config.handshake_buffer_bytes // (40 + 64)
+    held = raw.server.config.handshake_buffer_bytes // (40 + HELD_RECORD_BYTES)
     with dropped(raw.server, handshake_buffer_full=3_000 - held), no_growth(64 * 1024):
         for datagram in junk:
             raw.send(datagram)

@@ -7,7 +7,15 @@ from hashlib import sha256
 import pytest
 
 from gateway.dtls.fragments import HandshakeMessage, Reassembly, fragment
-from gateway.dtls.handshake import HeldRecords, MessageInbox, Transcript, derive, is_finished_right, is_whole
+from gateway.dtls.handshake import (
+    HELD_RECORD_BYTES,
+    HeldRecords,
+    MessageInbox,
+    Transcript,
+    derive,
+    is_finished_right,
+    is_whole,
+)
 from gateway.dtls.keys import verify_data
 from gateway.dtls.messages import decode_fragments, encode_message
 from gateway.dtls.record import decode_records, encode_record
@@ -76,7 +84,7 @@ def test_too_much_is_refused() -> None:
 
 def test_held_records_come_back_in_order_and_once_and_are_bounded() -> None:
     (record,) = decode_records(encode_record(20, 0, bytes(36)), 0)
-    held = HeldRecords(250)
+    held = HeldRecords(2 * (HELD_RECORD_BYTES + 36) + 35)
     assert [held.add(record, mark) for mark in (True, False, True)] == [True, True, False]
     assert held.take() == [(record, True), (record, False)]
     assert held.take() == []
