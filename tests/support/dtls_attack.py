@@ -25,7 +25,7 @@ from gateway.dtls.client import ClientConfig
 from gateway.dtls.messages import HandshakeType, encode_message
 from gateway.dtls.record import encode_record
 from gateway.dtls.suites import AEAD, SUITES
-from tests.support.dtls_pair import HANDSHAKE, Hello, Pair, RawClient, Server
+from tests.support.dtls_pair import HANDSHAKE, Entropy, Hello, Pair, RawClient, Server
 
 ELSEWHERE = Address("198.51.100.66", 6_666)
 BYSTANDER = Address("198.51.100.7", 5_684)
@@ -103,7 +103,7 @@ class Bystander:
 
 
 class Operations:
-    """Every MAC, hash of a long key, and AEAD call, as ``(what, bytes in)``; see `record_operations`."""
+    """MACs, hashes of long keys, AEAD calls and drawn bytes, as ``(what, size)``; see `record_operations`."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
@@ -118,10 +118,11 @@ class Operations:
         return sum(name == what for name, _ in self.calls)
 
     def wrap(self, what: str, function: Callable[..., Any], argument: int) -> Callable[..., Any]:
-        """*function*, each call noted with the length of one of its arguments."""
+        """*function*, each call noted with one of its arguments: a number, or how long it is."""
 
         def noted(*arguments: Any) -> Any:
-            self.calls.append((what, len(arguments[argument])))
+            value = arguments[argument]
+            self.calls.append((what, value if isinstance(value, int) else len(value)))
             return function(*arguments)
 
         return noted
@@ -139,6 +140,7 @@ def record_operations(monkeypatch: pytest.MonkeyPatch) -> Operations:
     mac = keys.HmacSha256
     monkeypatch.setattr(keys, "sha256", operations.wrap("sha256", keys.sha256, 0))
     monkeypatch.setattr(mac, "digest", operations.wrap("hmac", mac.digest, 1))
+    monkeypatch.setattr(Entropy, "__call__", operations.wrap("entropy", Entropy.__call__, 1))
     for suite in list(SUITES.values()):
         make = operations.wrap("aead key", suite.aead, 0)
         noted = replace(suite, aead=lambda key, make=make: _NotedAead(make(key), operations))
