@@ -114,8 +114,11 @@ class Traffic:
         flight = None if session is None else session.last_flight
         if session is None or flight is None or not flight.repeats_left:
             return
-        flight.repeats_left -= 1
         change = encode_record(ContentType.CHANGE_CIPHER_SPEC, flight.next_in_clear, CHANGE_CIPHER_SPEC_BODY)
+        size_bytes = len(change) + len(flight.finished) + session.sealer.overhead_bytes
+        if not self._may_send(session, size_bytes):
+            return
+        flight.repeats_left -= 1
         flight.next_in_clear += 1
         self._counters.last_flights_repeated += 1
         self._outbox.append((change + session.seal(_HANDSHAKE, flight.finished), session.address))
@@ -256,14 +259,21 @@ class Traffic:
             self._counters.unexpected_messages += 1
 
     def _transmit(self, session: Session, content_type: int, content: bytes) -> bool:
+        if not self._may_send(session, len(content) + session.sealer.overhead_bytes):
+            return False
+        self._outbox.append((session.seal(content_type, content), session.address))
+        return True
+
+    def _may_send(self, session: Session, size_bytes: int) -> bool:
+        # Alerts and repetitions, which a peer can ask for, may have taken the numbers that `send` left.
+        if session.next_sequence > MAX_SEQUENCE:
+            return False
         path = session.path
         if path is not None:
-            size_bytes = len(content) + session.sealer.overhead_bytes
             if path.sent_bytes + size_bytes > self._config.unconfirmed_factor * path.received_bytes:
                 self._counters.sends_over_budget += 1
                 return False
             path.sent_bytes += size_bytes
-        self._outbox.append((session.seal(content_type, content), session.address))
         return True
 
     def _supersede(self, session: Session) -> SessionEnded:
