@@ -78,6 +78,7 @@ class ServerHandshake:
         "_held",
         "_hello_unchanging",
         "_inbox",
+        "_is_change_held",
         "_is_known",
         "_is_suspect",
         "_is_with_exchange",
@@ -132,6 +133,7 @@ class ServerHandshake:
         self._writer = RecordWriter(verified.record_sequence)
         self._keys: tuple[Opener, Sealer, ReplayWindow] | None = None
         self._secrets: Secrets | None = None
+        self._is_change_held = False
         self._is_known = False
         self._held = HeldRecords(settings.config.handshake_buffer_bytes)
         self._is_with_exchange = False
@@ -307,7 +309,8 @@ class ServerHandshake:
     def _receive_change(self, record: Record, now: float) -> None:
         if record.fragment != CHANGE_CIPHER_SPEC_BODY:
             self._settings.counters.malformed_messages += 1
-        elif self.state is State.KEY:
+        elif self.state is State.KEY and not self._is_change_held:
+            self._is_change_held = True
             self._hold(record, False)
         elif self._advance(Input.CHANGE_CIPHER_SPEC, now):
             self._release_held(now)

@@ -332,12 +332,22 @@ def test_data_held_behind_the_finished_is_not_delivered_either() -> None:
 
 def test_what_is_held_before_the_key_is_bounded() -> None:
     client = begun(EndpointConfig(handshake_buffer_bytes=1_024), is_answering=False)
-    (request,) = only(PskRequested, client.send(client.key_exchange()))
+    (request,) = only(PskRequested, client.send(client.key_exchange(), client.change_cipher_spec()))
+    stray = bytes.fromhex("16fefd00010000000000050001") + bytes(1)
     for _ in range(100):
-        client.send(client.change_cipher_spec())
-    assert client.server.count("handshake_buffer_full") == 100 - 1_024 // (1 + HELD_RECORD_BYTES)
+        client.send(stray)
+    assert client.server.count("handshake_buffer_full") == 101 - 1_024 // (1 + HELD_RECORD_BYTES)
     client.server.provide(request, PSK)
     client.send(client.finished())
+    assert len(client.server.sessions) == 1
+
+
+def test_one_change_is_held_and_no_more() -> None:
+    client = begun(is_answering=False)
+    changes = [client.change_cipher_spec() for _ in range(100)]
+    (request,) = only(PskRequested, client.send(client.key_exchange(), *changes, client.finished()))
+    assert client.server.count("unexpected_messages") == 99
+    client.server.provide(request, PSK)
     assert len(client.server.sessions) == 1
 
 
