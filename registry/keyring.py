@@ -11,7 +11,7 @@ from pathlib import Path
 
 from registry.errors import KeyUnusable
 from registry.sealing import KEY_BYTES, Sealer, parse_key
-from registry.sqlite import Database, owner_of, sync_directory
+from registry.sqlite import Database, give_to_owner_of, owner_of, sync_directory
 
 _CHECK = "key_check"
 
@@ -116,15 +116,8 @@ class Keyring:
                 file.write(key.hex() + "\n")
                 file.flush()
                 os.fsync(descriptor)
-                _give_to_owner_of(self._database.path, descriptor)
+                give_to_owner_of(self._database.path, descriptor)
             draft.rename(path)
             sync_directory(path.parent)
         except OSError as error:
             raise KeyUnusable(f"the key file {path} cannot be made: {error.strerror}") from error
-
-
-def _give_to_owner_of(path: Path, descriptor: int) -> None:
-    # A command run by root must not leave a key that the gateway's own user cannot read.
-    owner = path.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from registry.errors import DatabaseUnusable
+from registry.sqlite import give_to_owner_of
 
 
 class GatewayLock:
@@ -34,6 +35,7 @@ class GatewayLock:
             raise DatabaseUnusable(
                 f"{database} is in use by another gateway (process {holder}); stop it or name another file"
             ) from error
+        give_to_owner_of(database, self._descriptor)
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 

@@ -173,6 +173,13 @@ def owner_of(path: Path) -> str:
         return f"user {uid}"
 
 
+def give_to_owner_of(path: Path, descriptor: int) -> None:
+    """Let a file that root made beside the database belong to the database's owner, who has to read it."""
+    owner = path.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
 def _prepare_file(path: Path, create: bool) -> None:
     try:
         _check_file(path, create)

@@ -205,8 +205,8 @@ class Registry:
 
     @property
     def is_overloaded(self) -> bool:
-        """Whether so many changes wait for their commit that new ones are refused."""
-        return self._writer.pending >= self._settings.max_pending
+        """Whether changes are refused: too many wait for their commit, or the registry closes."""
+        return self._writer.pending >= self._settings.max_pending or self._is_closed
 
     @property
     def fault(self) -> str | None:

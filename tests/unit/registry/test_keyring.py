@@ -1,10 +1,8 @@
-import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from registry import keyring as keyring_module
 from registry.errors import KeyUnusable
 from registry.keyring import Keyring
 from registry.sealing import KeySource, Sealer
@@ -136,17 +134,3 @@ def test_left_over_draft_of_a_key_is_replaced(opened, tmp_path):
     (tmp_path / "n.db.key.new").write_text("half")
     opened().sealer_for_sealing(ENTROPY)
     assert (tmp_path / "n.db.key").read_text() == ENTROPY.hex() + "\n"
-
-
-@pytest.mark.parametrize(("user", "expected"), [(0, [(4711, 4712)]), (1000, [])])
-def test_key_made_by_root_belongs_to_the_owner_of_the_database(tmp_path, monkeypatch, user, expected):
-    given = []
-
-    class Owned:
-        def stat(self):
-            return os.stat_result((0, 0, 0, 0, 4711, 4712, 0, 0, 0, 0))
-
-    monkeypatch.setattr(os, "geteuid", lambda: user)
-    monkeypatch.setattr(os, "fchown", lambda descriptor, uid, gid: given.append((uid, gid)))
-    keyring_module._give_to_owner_of(Owned(), 3)
-    assert given == expected

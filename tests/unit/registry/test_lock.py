@@ -6,6 +6,11 @@ from registry.errors import DatabaseUnusable
 from registry.lock import GatewayLock
 
 
+@pytest.fixture(autouse=True)
+def database_file(tmp_path):
+    (tmp_path / "n.db").touch()
+
+
 def test_second_gateway_is_told_the_process_of_the_first(tmp_path):
     database = tmp_path / "n.db"
     first = GatewayLock(database)

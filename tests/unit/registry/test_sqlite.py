@@ -226,6 +226,20 @@ def test_failed_opening_leaves_no_connection(tmp_path, monkeypatch):
     Database.open(tmp_path / "n.db").close()
 
 
+@pytest.mark.parametrize(("user", "expected"), [(0, [(4711, 4712)]), (1000, [])])
+def test_file_made_by_root_belongs_to_the_owner_of_the_database(monkeypatch, user, expected):
+    given = []
+
+    class Owned:
+        def stat(self):
+            return os.stat_result((0, 0, 0, 0, 4711, 4712, 0, 0, 0, 0))
+
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "fchown", lambda descriptor, uid, gid: given.append((uid, gid)))
+    sqlite.give_to_owner_of(Owned(), 3)
+    assert given == expected
+
+
 # Transactions
 
 

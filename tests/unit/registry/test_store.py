@@ -133,9 +133,13 @@ async def test_failed_start_leaves_no_thread(place, monkeypatch):
 async def test_without_an_executor_a_thread_of_its_own_writes(place):
     place.create("n")
     registry = await Registry.open(place.database(), clock=place.clock, settings=AT_ONCE)
-    await register(registry, "n")
+    registration = await register(registry, "n")
     await registry.close()
     await registry.close()
+    outcomes = Outcomes()
+    registry.register(registration, outcomes.append)
+    await let_loop_run()
+    assert [outcome.failure for outcome in outcomes] == [CommitFailure.OVERLOADED]
     async with place.registry() as registry:
         assert registry.registration_count == 1
 
@@ -638,6 +642,8 @@ async def test_move_of_a_first_registration_that_is_pending(place):
         registry.renew(registration, "192.0.2.77:7")
         await registry.flush()
         assert registry.find_registration(registration.location).address == "192.0.2.77:7"
+        await registry.snapshot()
+    assert place.rows("SELECT address FROM registration") == [("192.0.2.77:7",)]
 
 
 async def test_move_while_the_end_is_pending_comes_to_nothing(place):
