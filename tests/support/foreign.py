@@ -115,9 +115,8 @@ class Program:
             self._reader, writer = pty.openpty()
         else:
             self._reader, writer = os.pipe()
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=writer, stderr=writer, start_new_session=True
-        )
+        # In our process group: who ends the tests from outside ends the program too.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=writer, stderr=writer)
         os.close(writer)
 
     def __enter__(self) -> Program:
