@@ -1,17 +1,16 @@
-"""The object list of a Register or Update: CoRE link format (RFC 6690) as LwM2M uses it.
+"""The object list of a Register or Update (OMA Core TS 1.2 §6.2.1): link format, read as LwM2M uses it.
 
-Reads what devices send, not only what the grammar and OMA Core TS 1.2 §6.2.1 allow: blanks around
-separators, values with or without quotes, slashes and NULs at the end. Links that are no LwM2M path
-below the root, and parameters that say nothing here, are passed over. Writes nothing.
+Links that are no LwM2M path below the root, and parameters that say nothing here, are passed over. Writes
+nothing.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 
 from gateway.lwm2m.errors import DecodeError, TooLarge
+from gateway.lwm2m.linkformat import RawLink, decode_text, read_parameters, split_links
 from registry.model import ObjectLink, ObjectList
 
 MAX_PAYLOAD_BYTES = 16_384
@@ -27,43 +26,10 @@ _SHARED_BYTES = 1024
 _SHARED_LISTS = 4096
 _SHARED_LONG_LISTS = 64
 
-# Possessive quantifiers throughout: a hostile payload costs time linear in its length.
-_LINK = re.compile(
-    r"""
-    [ \t\r\n]*+
-    < ([^<>]*+) >                                             # 1: target
-    ( (?: [ \t\r\n]*+ ; [ \t\r\n]*+ [^\s=;,"<>]++             # 2: parameters
-          (?: [ \t\r\n]*+ = [ \t\r\n]*+
-              (?: " [^"\\]*+ (?: \\ . [^"\\]*+ )*+ " | [^\s",;]*+ )
-          )?+
-      )*+
-    )
-    [ \t\r\n]*+ (,|\Z)                                        # 3: separator
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_PARAMETER = re.compile(
-    r"""
-    ; [ \t\r\n]*+ ([^\s=;,"<>]++)                             # 1: name
-    (?: [ \t\r\n]*+ = [ \t\r\n]*+
-        (?: " ( [^"\\]*+ (?: \\ . [^"\\]*+ )*+ ) "            # 2: quoted value
-          | ( [^\s",;]*+ )                                    # 3: bare value
-        )
-    )?+
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _OBJECT_VERSION = re.compile(r"([0-9]{1,5})(\.[0-9]{1,5})?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 
 _ROOT_TYPE = "oma.lwm2m"
-
-
-class _Link(NamedTuple):
-    path: str
-    parameters: str
-    offset: int
 
 
 def decode_object_links(payload: bytes) -> ObjectList:
@@ -102,11 +68,7 @@ def merge_object_lists(first: ObjectList, second: ObjectList) -> ObjectList:
 
 
 def _decode(payload: bytes) -> ObjectList:
-    try:
-        text = payload.rstrip(b"\0").decode()
-    except UnicodeDecodeError as error:
-        raise DecodeError("an object list that is not UTF-8", error.start) from None
-    links = _split_links(text)
+    links = split_links(decode_text(payload), MAX_LINKS)
     root, content_formats = _find_root(links)
     instances: dict[int, set[int]] = {}
     versions: dict[int, str] = {}
@@ -136,26 +98,7 @@ _decode_short = lru_cache(maxsize=_SHARED_LISTS)(_decode)
 _decode_long = lru_cache(maxsize=_SHARED_LONG_LISTS)(_decode)
 
 
-def _split_links(text: str) -> list[_Link]:
-    links: list[_Link] = []
-    position = 0
-    match_link = _LINK.match
-    while True:
-        match = match_link(text, position)
-        if match is None:
-            raise DecodeError("no link", position)
-        target, parameters, separator = match.groups()
-        # The root keeps its only slash; elsewhere one at the end means nothing.
-        path = target[:-1] if len(target) > 1 and target[-1] == "/" else target
-        links.append(_Link(path, parameters, position))
-        if not separator:
-            return links
-        if len(links) == MAX_LINKS:
-            raise TooLarge(f"more than {MAX_LINKS} links")
-        position = match.end()
-
-
-def _find_root(links: list[_Link]) -> tuple[str, tuple[int, ...]]:
+def _find_root(links: list[RawLink]) -> tuple[str, tuple[int, ...]]:
     """The device's root and the content formats named there."""
     root: str | None = None
     formats: dict[int, None] = {}
@@ -163,8 +106,8 @@ def _find_root(links: list[_Link]) -> tuple[str, tuple[int, ...]]:
         if not parameters:
             continue
         is_root = path == "/"
-        values = _read_parameters(parameters) if is_root or _ROOT_TYPE in parameters else ()
-        if any(name == "rt" and _ROOT_TYPE in value.split() for name, value in values):
+        values = read_parameters(parameters) if is_root or _ROOT_TYPE in parameters else ()
+        if any(name == "rt" and value and _ROOT_TYPE in value.split() for name, value in values):
             is_root = True
             if root in (None, "/"):
                 root = _check_root(path, offset)
@@ -172,7 +115,7 @@ def _find_root(links: list[_Link]) -> tuple[str, tuple[int, ...]]:
             formats.update(
                 (int(number), None)
                 for name, value in values
-                if name == "ct"
+                if name == "ct" and value
                 for number in value.split()
                 if _NUMBER.fullmatch(number) and len(number) <= 5 and int(number) <= MAX_ID
             )
@@ -204,22 +147,15 @@ def _parse_path(path: str) -> tuple[int, int | None] | None:
     return numbers[0], numbers[1] if len(numbers) > 1 else None
 
 
-def _read_parameters(parameters: str) -> list[tuple[str, str]]:
-    values = []
-    for name, quoted, bare in _PARAMETER.findall(parameters):
-        values.append((name, _ESCAPE.sub(r"\1", quoted) if quoted else bare))
-    return values
-
-
 def _find_version(parameters: str, offset: int) -> str | None:
     if "ver" not in parameters:
         return None
-    for name, value in _read_parameters(parameters):
+    for name, value in read_parameters(parameters):
         if name == "ver":
-            match = _OBJECT_VERSION.fullmatch(value)
+            match = _OBJECT_VERSION.fullmatch(value or "")
             if match is None:
                 raise DecodeError("ver is not MAJOR.MINOR", offset)
-            return value if match[2] else value + ".0"
+            return match[0] if match[2] else match[0] + ".0"
     return None
 
 

@@ -1,0 +1,50 @@
+"""JSON (RFC 8259) without its traps: exact integers, repeated names kept, no NaN, bounded depth and size."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from gateway.lwm2m.errors import DecodeError, TooLarge
+
+MAX_PAYLOAD_BYTES = 1_048_576
+
+
+class Object(list[tuple[str, Any]]):
+    """The pairs of a JSON object, as they came."""
+
+
+def decode_json(payload: bytes) -> object:
+    """The value that *payload* is; objects as `Object`.
+
+    Raises:
+        TooLarge: more than 1 MiB.
+        DecodeError: no JSON, not UTF-8, nested too deep, or a number beyond binary64.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise TooLarge(f"{len(payload)} bytes of JSON, {MAX_PAYLOAD_BYTES} are allowed")
+    try:
+        return json.loads(
+            payload.decode(),
+            object_pairs_hook=Object,
+            parse_float=_parse_float,
+            parse_constant=_refuse_constant,
+        )
+    except UnicodeDecodeError as error:
+        raise DecodeError("JSON that is not UTF-8", error.start) from None
+    except RecursionError:
+        raise DecodeError("JSON that is nested too deep") from None
+    except ValueError as error:
+        raise DecodeError(f"no JSON: {error}") from None
+
+
+def _parse_float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("a number beyond binary64")
+    return value
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} has no form in JSON")
