@@ -29,3 +29,11 @@ def rows() -> list[Row]:
         if line.startswith("|") and len(cells) == 3 and cells[2].isupper():
             found.append(Row(*cells))
     return found
+
+
+def message_rows() -> list[tuple[str, str]]:
+    """``(case, answer)`` from the table of the section on messages that are no good requests."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    section = text.split("\n## Messages that are no good requests\n")[1].split("\n## ")[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines()]
+    return [(row[0], row[1]) for row in cells if len(row) == 3 and row[0] not in {"datagram", "---"}]

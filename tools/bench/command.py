@@ -87,7 +87,8 @@ def _run(
         server = stack.enter_context(_gateway(folder, "main", plain_ids, credentials))
         sockets = stack.enter_context(load.connected_sockets(SECURE_PORTS, server.ports["coaps"]))
         plain = PlainDevices(server, plain_ids)
-        stock = PlainDevices(stock_server, plain_ids[:1_000])
+        # Its receive buffer has the system's size: a larger window would overflow it.
+        stock = PlainDevices(stock_server, plain_ids[:1_000], register_window=scenarios.WINDOW)
         secure = SecureDevices(server, credentials, sockets)
 
         times: dict[str, list[float]] = {}

@@ -1,6 +1,7 @@
 """A closed-loop load: datagrams made beforehand, one outstanding on each of a number of sockets.
 
-The generator does as little as possible between two datagrams, so that the server never waits for it.
+The generator polls and never sleeps: a sleeping peer must be woken by the server's send, which would be
+charged to the server, and more to a slow one than to a fast one.
 """
 
 from __future__ import annotations
@@ -34,26 +35,50 @@ def connected_sockets(count: int, port: int) -> Iterator[list[socket.socket]]:
 
 
 def exchange(sockets: Sequence[socket.socket], datagrams: Sequence[bytes], check: Check) -> list[bytes]:
-    """Send *datagrams* round robin, one outstanding per socket; give the answers in order.
+    """Send *datagrams*, dealt out to the sockets in turn, each when the answer before it is there.
+
+    Gives the answers in the order of the datagrams.
 
     Raises:
         Unanswered: a datagram without an answer, or one that *check* refuses.
     """
-    answers: list[bytes] = []
-    window = len(sockets)
-    for start in range(0, len(datagrams), window):
-        batch = datagrams[start : start + window]
-        for sock, datagram in zip(sockets, batch, strict=False):
-            sock.send(datagram)
-        for sock, _ in zip(sockets, batch, strict=False):
-            try:
-                answers.append(sock.recv(2048))
-            except TimeoutError:
-                raise Unanswered(f"no answer to one of the requests from {start}") from None
+    answers = [b""] * len(datagrams)
+    queues = [iter(range(start, len(datagrams), len(sockets))) for start in range(len(sockets))]
+    waiting: dict[int, int] = {}
+    ready = list(range(len(sockets)))
+    for sock in sockets:
+        sock.setblocking(False)
+    last_answer_at = time.monotonic()
+    while ready or waiting:
+        for place in ready:
+            waiting.pop(place, None)
+            index = next(queues[place], None)
+            if index is not None:
+                sockets[place].send(datagrams[index])
+                waiting[place] = index
+        ready = _poll(sockets, waiting, answers)
+        if ready:
+            last_answer_at = time.monotonic()
+        elif time.monotonic() - last_answer_at > _PATIENCE_S:
+            raise Unanswered(f"no answer to {len(waiting)} of the requests")
+    for sock in sockets:
+        sock.settimeout(_PATIENCE_S)
     wrong = next((answer for answer in answers if not check(answer)), None)
     if wrong is not None:
         raise Unanswered(f"unexpected answer {wrong.hex()}")
     return answers
+
+
+def _poll(sockets: Sequence[socket.socket], waiting: dict[int, int], answers: list[bytes]) -> list[int]:
+    """The places of *waiting* whose answer has come and is now in *answers*."""
+    ready = []
+    for place, index in waiting.items():
+        try:
+            answers[index] = sockets[place].recv(2048)
+        except BlockingIOError:
+            continue
+        ready.append(place)
+    return ready
 
 
 def burst(sockets: Sequence[socket.socket], datagrams: Sequence[bytes], check: Check) -> int:

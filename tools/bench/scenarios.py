@@ -44,12 +44,13 @@ class PlainDevices:
 
     server: ServerProcess
     node_ids: Sequence[str]
+    register_window: int = REGISTER_WINDOW
     locations: list[tuple[str, ...]] = field(default_factory=list)
     mid: int = 0
 
     def register(self) -> float:
         """Each device registers once."""
-        with load.connected_sockets(REGISTER_WINDOW, self.server.ports["coap"]) as sockets:
+        with load.connected_sockets(self.register_window, self.server.ports["coap"]) as sockets:
             datagrams = [requests.register(node_id, self._next_mid()) for node_id in self.node_ids]
             answers: list[bytes] = []
 
