@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -97,5 +97,13 @@ def _print_json(event: EventRow) -> None:
 
 
 def _print_line(event: EventRow) -> None:
-    data = f"  {to_json(event.data)}" if event.data else ""
+    data = "".join(f"  {visible(word)}" for word in _words(event.data))
     print(f"{format_ms(event.at_ms)}  {event.type:<20}  {visible(event.node_id)}{data}", flush=True)
+
+
+def _words(data: Mapping[str, object]) -> Iterator[str]:
+    """``name value`` for each field; an object list as its paths, for a person knows the versions."""
+    for name, value in data.items():
+        if name == "objects" and isinstance(value, list):
+            value = " ".join(item["path"] for item in value)
+        yield f"{name} {value if isinstance(value, str) else to_json(value)}"

@@ -58,3 +58,22 @@ def test_following_tells_what_came_while_it_waited() -> None:
     outbox = Outbox(3)
     follow = events.read(outbox, 0, (), outbox.wait)
     assert [next(follow).id for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
+def test_line_for_people_has_words_instead_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    objects = [{"path": "/1/0", "version": None}, {"path": "/3/0", "version": "1.2"}]
+    row = EventRow(
+        7, 0, "registered", "d-x", "meter-1", {"lifetime": 60, "objects": objects, "address": "[::1]:9"}
+    )
+    events._print_line(row)
+    assert capsys.readouterr().out == (
+        "1970-01-01T00:00:00.000Z  registered            meter-1"
+        "  lifetime 60  objects /1/0 /3/0  address [::1]:9\n"
+    )
+
+
+def test_line_for_people_shows_what_a_peer_sent_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    events._print_line(EventRow(7, 0, "refused", None, "\x1b[2J", {"reason": "a\nb"}))
+    line = capsys.readouterr().out
+    assert "\x1b" not in line
+    assert line.count("\n") == 1
