@@ -58,12 +58,27 @@ def test_A9_rebooted_device_replaces_its_session_only_once_it_has_proved_its_key
     finished = new.finished()
     assert only(SessionEnded, server.events) == []
     new.send(finished)
+    assert server.endpoint.session_count == (1 if cid is None else 2), (
+        "one without a connection ID an address"
+    )
     new.say(b"I am back")
     assert server.received[-1] == b"I am back"
     assert [(event.session, event.reason) for event in only(SessionEnded, server.events)] == [
         (old.session, SessionEnd.SUPERSEDED)
     ]
     assert server.endpoint.session_count == 1
+
+
+def test_A9_another_device_at_the_address_of_one_that_left_takes_its_place(server: Server) -> None:
+    old = Bystander(server)
+    new = RawClient(server, address=old.pair.address)
+    new.connect()
+    assert [(event.session, event.reason) for event in only(SessionEnded, server.events)] == [
+        (old.session, SessionEnd.SUPERSEDED)
+    ]
+    assert server.endpoint.session_count == 1
+    new.say(b"new here")
+    assert server.received[-1] == b"new here"
 
 
 @pytest.mark.parametrize("cid", [None, b"cid"])

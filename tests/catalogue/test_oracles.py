@@ -15,7 +15,7 @@ from gateway.dtls.extensions import ExtensionType
 from gateway.dtls.messages import HandshakeType, encode_message
 from gateway.dtls.record import encode_record
 from gateway.dtls.settings import EndpointConfig
-from gateway.dtls.suites import SUITES
+from gateway.dtls.suites import DEFAULT_SUITES, SUITES
 from tests.support.dtls_attack import (
     ELSEWHERE,
     Bystander,
@@ -116,7 +116,7 @@ def behave(
 
 
 HELLOS = {
-    **{SUITES[suite].name: Hello(suites=(suite,)) for suite in SUITES},
+    **{SUITES[suite].name: Hello(suites=(suite,)) for suite in DEFAULT_SUITES},
     "without extended master secret": Hello().without(EMS),
     "with connection IDs": Hello().with_cid(b"peer"),
 }
