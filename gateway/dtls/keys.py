@@ -14,6 +14,7 @@ MASTER_SECRET_BYTES: Final = 48
 VERIFY_DATA_BYTES: Final = 12
 
 _BLOCK_BYTES: Final = 64
+_SPARE_BLOCKS: Final = tuple(bytes(_BLOCK_BYTES * count) for count in range(5))
 _INNER_PAD: Final = bytes(value ^ 0x36 for value in range(256))
 _OUTER_PAD: Final = bytes(value ^ 0x5C for value in range(256))
 
@@ -42,6 +43,20 @@ class HmacSha256:
         outer.update(inner.digest())
         return outer.digest()
 
+    def digest_evenly(self, first: bytes, second: bytes, spare: int) -> bytes:
+        """The MAC of *first* and *second*, with *spare* compressions more than it takes (at most 4).
+
+        For messages whose length must not show in the time: the same calls, whatever the three are.
+        """
+        inner = self._inner.copy()
+        inner.update(first)
+        inner.update(second)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        beside = self._inner.copy()
+        beside.update(_SPARE_BLOCKS[spare])
+        return outer.digest()
+
 
 class KeyBlock(NamedTuple):
     """What each direction encrypts with (RFC 5246 §6.3)."""
@@ -50,6 +65,10 @@ class KeyBlock(NamedTuple):
     server_key: bytes
     client_iv: bytes
     server_iv: bytes
+    client_mac: bytes = b""
+    "Like the one of the server only in CBC suites, which in turn have no IVs here."
+
+    server_mac: bytes = b""
 
 
 def prf(secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
@@ -70,6 +89,14 @@ def psk_premaster(psk: bytes) -> bytes:
     return length + bytes(len(psk)) + length + psk
 
 
+def ecdhe_psk_premaster(shared: bytes, psk: bytes) -> bytes:
+    """The premaster secret of ECDHE_PSK: the shared secret, then the key (RFC 5489 §2).
+
+    That of ECDHE_ECDSA is the shared secret alone (RFC 8422 §5.10).
+    """
+    return len(shared).to_bytes(2, "big") + shared + len(psk).to_bytes(2, "big") + psk
+
+
 def master_secret(premaster: bytes, client_random: bytes, server_random: bytes) -> bytes:
     """RFC 5246 §8.1, for a peer without extended master secret."""
     return prf(premaster, b"master secret", client_random + server_random, MASTER_SECRET_BYTES)
@@ -81,10 +108,16 @@ def extended_master_secret(premaster: bytes, session_hash: bytes) -> bytes:
 
 
 def key_block(master: bytes, client_random: bytes, server_random: bytes, suite: Suite) -> KeyBlock:
-    """The write keys and implicit nonces of an AEAD suite (RFC 5246 §6.3)."""
+    """The write keys and implicit nonces of an AEAD suite, or write keys and MAC keys (RFC 5246 §6.3)."""
     key = suite.key_bytes
     iv = suite.iv_bytes
-    block = prf(master, b"key expansion", server_random + client_random, 2 * (key + iv))
+    mac = suite.mac_bytes
+    seed = server_random + client_random
+    if mac:
+        macs = prf(master, b"key expansion", seed, 2 * (mac + key))
+        write_keys = macs[2 * mac :]
+        return KeyBlock(write_keys[:key], write_keys[key:], b"", b"", macs[:mac], macs[mac : 2 * mac])
+    block = prf(master, b"key expansion", seed, 2 * (key + iv))
     return KeyBlock(block[:key], block[key : 2 * key], block[2 * key : 2 * key + iv], block[2 * key + iv :])
 
 

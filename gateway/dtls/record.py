@@ -1,4 +1,4 @@
-"""Records (RFC 6347 §4.1, RFC 9146 §4): headers, and the protection of AEAD suites.
+"""Records (RFC 6347 §4.1, RFC 9146 §4): headers, and the protection of AEAD suites. That of CBC: `cbc`.
 
 Knows where a record ends, and how one is sealed and opened with given keys. Knows no peers, no
 replay window and no order: sequence numbers are arguments.
@@ -25,6 +25,7 @@ class ContentType(IntEnum):
     HANDSHAKE = 22
     APPLICATION_DATA = 23
     TLS12_CID = 25
+    RETURN_ROUTABILITY_CHECK = 27
 
 
 DTLS_1_0: Final = 0xFEFF
@@ -40,12 +41,12 @@ MAX_SEQUENCE: Final = (1 << 48) - 1
 CHANGE_CIPHER_SPEC_BODY: Final = b"\1"
 "All that a ChangeCipherSpec may hold (RFC 5246 §7.1)."
 
-_TLS12_CID: Final = 25  # A plain int: comparing with a member of the enum costs more.
+TLS12_CID: Final = 25  # A plain int: comparing with a member of the enum costs more.
 _NUMBER_BYTES: Final = 8
-_TYPE_BYTES: Final = [bytes((value,)) for value in range(256)]
-_CID_RECORD_START: Final = b"\x19\xfe\xfd"
+TYPE_BYTES: Final = [bytes((value,)) for value in range(256)]
+CID_RECORD_START: Final = b"\x19\xfe\xfd"
 # RFC 9146 §5.3: eight 0xFF, tls12_cid, cid_length, tls12_cid, version.
-_CID_AAD_START: Final = [b"\xff" * 8 + bytes((25, length)) + _CID_RECORD_START for length in range(256)]
+CID_HEADER_START: Final = [b"\xff" * 8 + bytes((25, length)) + CID_RECORD_START for length in range(256)]
 _PLAIN_HEADER: Final = Struct(">BHQH")
 
 
@@ -87,7 +88,7 @@ def decode_records(datagram: bytes, cid_length: int) -> list[Record]:
     records: list[Record] = []
     start = 0
     while start < size:
-        is_cid = datagram[start] == _TLS12_CID
+        is_cid = datagram[start] == TLS12_CID
         body = start + HEADER_BYTES + (cid_length if is_cid else 0)
         if body > size:
             break
@@ -156,17 +157,17 @@ class Sealer:
         """
         cid = self._cid
         if cid:
-            plaintext += _TYPE_BYTES[content_type]
+            plaintext += TYPE_BYTES[content_type]
         size = len(plaintext)
         if size > MAX_PLAINTEXT_BYTES or sequence > MAX_SEQUENCE:
             raise LocalProtocolError(f"record {sequence} of {size} bytes cannot be sealed")
         number = (epoch << 48 | sequence).to_bytes(_NUMBER_BYTES, "big")
         length = (size + self._overhead).to_bytes(2, "big")
         if cid:
-            associated = _CID_AAD_START[len(cid)] + number + cid + size.to_bytes(2, "big")
+            associated = CID_HEADER_START[len(cid)] + number + cid + size.to_bytes(2, "big")
             sealed = self._aead.encrypt(self._iv + number, plaintext, associated)
-            return _CID_RECORD_START + number + cid + length + number + sealed
-        start = _TYPE_BYTES[content_type] + b"\xfe\xfd"
+            return CID_RECORD_START + number + cid + length + number + sealed
+        start = TYPE_BYTES[content_type] + b"\xfe\xfd"
         sealed = self._aead.encrypt(self._iv + number, plaintext, number + start + size.to_bytes(2, "big"))
         return start + number + length + number + sealed
 
@@ -194,11 +195,11 @@ class Opener:
         if size < 0 or size > MAX_PLAINTEXT_BYTES or version != DTLS_1_2 or cid != self._cid:
             return None
         if cid:
-            associated = _CID_AAD_START[len(cid)] + number + cid + size.to_bytes(2, "big")
-        elif content_type == _TLS12_CID:
+            associated = CID_HEADER_START[len(cid)] + number + cid + size.to_bytes(2, "big")
+        elif content_type == TLS12_CID:
             return None
         else:
-            associated = number + _TYPE_BYTES[content_type] + b"\xfe\xfd" + size.to_bytes(2, "big")
+            associated = number + TYPE_BYTES[content_type] + b"\xfe\xfd" + size.to_bytes(2, "big")
         try:
             plaintext = self._aead.decrypt(self._iv + fragment[:8], fragment[8:], associated)
         except InvalidTag:

@@ -91,7 +91,7 @@ def test_keys_are_those_of_the_foreign_stacks(name: str, number: int) -> None:
     assert found.master.hex() == expected["master_secret"]
     assert found.key_block is not None
     for part, value in found.key_block._asdict().items():
-        assert value.hex() == expected[part]
+        assert value.hex() == expected.get(part, "")
 
 
 @pytest.mark.parametrize(("name", "number"), HANDSHAKES)

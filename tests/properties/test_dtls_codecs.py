@@ -94,7 +94,7 @@ def test_plain_records_come_back(content_type: int, sequence: int, content: byte
 
 @untimed
 @given(
-    st.sampled_from(sorted(SUITES)),
+    st.sampled_from(sorted(number for number, suite in SUITES.items() if not suite.is_cbc)),
     cids,
     st.integers(1, 255).filter(lambda content_type: content_type != 25),
     st.integers(0, 0xFFFF),
