@@ -62,7 +62,7 @@ class Suite:
 
     key_exchange: KeyExchange
     tag_bytes: int
-    "Of the AEAD; 0 in CBC suites."
+    "What authenticates a record: the tag of the AEAD, or the MAC of a CBC suite."
 
     aead: Callable[[bytes], AEAD]
     "Makes the cipher from a write key."
@@ -75,7 +75,7 @@ class Suite:
     "What stands before the ciphertext: of a CBC suite, the IV."
 
     mac_bytes: int = 0
-    "Of the MAC and its keys in CBC suites; 0: AEAD."
+    "Of the MAC and its keys; 0: AEAD."
 
     @property
     def is_cbc(self) -> bool:
@@ -116,7 +116,7 @@ def _no_aead(key: bytes) -> AEAD:
 
 
 def _cbc(number: int, name: str, key_exchange: KeyExchange) -> Suite:
-    return Suite(number, name, key_exchange, 0, _no_aead, iv_bytes=0, explicit_nonce_bytes=16, mac_bytes=32)
+    return Suite(number, name, key_exchange, 32, _no_aead, iv_bytes=0, explicit_nonce_bytes=16, mac_bytes=32)
 
 
 _PSK: Final = KeyExchange.PSK

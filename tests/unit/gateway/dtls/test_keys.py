@@ -47,7 +47,27 @@ def test_labels_keep_the_secrets_apart() -> None:
 def test_key_block_takes_the_server_random_first() -> None:
     block = keys.key_block(b"m", b"c" * 32, b"s" * 32, SUITES[0xC0A8])
     assert b"".join(block) == keys.prf(b"m", b"key expansion", b"s" * 32 + b"c" * 32, 40)
-    assert [len(part) for part in block] == [16, 16, 4, 4]
+    assert [len(part) for part in block] == [16, 16, 4, 4, 0, 0]
+
+
+def test_key_block_of_a_cbc_suite_begins_with_the_mac_keys_and_has_no_ivs() -> None:
+    block = keys.key_block(b"m", b"c" * 32, b"s" * 32, SUITES[0x00AE])
+    in_order = block.client_mac, block.server_mac, block.client_key, block.server_key
+    assert b"".join(in_order) == keys.prf(b"m", b"key expansion", b"s" * 32 + b"c" * 32, 96)
+    assert [len(part) for part in block] == [16, 16, 0, 0, 32, 32]
+
+
+def test_ecdhe_psk_premaster_has_the_shared_secret_then_the_key() -> None:
+    assert keys.ecdhe_psk_premaster(b"shared", b"abc") == b"\0\6shared\0\3abc"
+
+
+@pytest.mark.parametrize("spare", range(5))
+@pytest.mark.parametrize("length", [0, 1, 64, 200])
+def test_mac_in_even_time_is_the_mac(spare: int, length: int) -> None:
+    mac = keys.HmacSha256(b"key")
+    message = bytes(range(length))
+    for at in (0, length // 2, length):
+        assert mac.digest_evenly(message[:at], message[at:], spare) == mac.digest(message)
 
 
 def test_session_hash_is_not_the_randoms() -> None:
