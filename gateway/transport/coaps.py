@@ -126,8 +126,7 @@ class CoapsTransport:
     def _handle(self, event: Event) -> None:
         match event:
             case PskRequested(handshake, identity, _):
-                psk = self._lookup_psk(identity)
-                self._handle_all(self.endpoint.provide_psk(handshake, psk, self._now()))
+                self._provide_psk(handshake, identity)
             case ApplicationData(session, data):
                 self._on_data(session, data)
             case SessionEstablished(session):
@@ -137,6 +136,14 @@ class CoapsTransport:
                 self._on_session_ended(session, reason)
             case HandshakeFailed():
                 self._on_handshake_failed(event)
+
+    def _provide_psk(self, handshake: int, identity: bytes) -> None:
+        psk: bytes | None = None
+        try:
+            psk = self._lookup_psk(identity)
+        finally:
+            # A lookup that fails is our bug; its handshake goes the way of an unknown identity, not none.
+            self._handle_all(self.endpoint.provide_psk(handshake, psk, self._now()))
 
     def _arm_timer(self) -> None:
         """Keep a timer that fires early enough: moving it at each datagram would cost more than it saves."""
@@ -152,5 +159,7 @@ class CoapsTransport:
 
     def _handle_timer(self) -> None:
         self._timer = None
-        self._handle_all(self.endpoint.handle_timer(self._now()))
-        self.flush()
+        try:
+            self._handle_all(self.endpoint.handle_timer(self._now()))
+        finally:
+            self.flush()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from gateway.address import Address
 from gateway.dtls.client import Client, ClientConfig
 from gateway.dtls.endpoint import Endpoint, EndpointConfig
@@ -306,3 +308,59 @@ async def test_owner_that_does_not_ask_for_new_sessions_is_not_told(clock: Virtu
     assert peer.client.is_established
     assert transport.endpoint.session_count == 1
     transport.close()
+
+
+class BrokenKeys(dict[bytes, bytes]):
+    """A registry with a bug."""
+
+    def get(self, *_: object) -> bytes:
+        raise KeyError("broken")
+
+
+@virtual_time
+async def test_lookup_that_fails_is_the_end_of_its_handshake_only(clock: VirtualClock) -> None:
+    scene = _Scene()
+    scene.psks = BrokenKeys()
+    peer = scene.client()
+    peer.client.start(clock.monotonic())
+    with pytest.raises(KeyError, match="broken"):
+        peer.carry()
+    scene.transport.flush()
+    assert scene.transport.endpoint.handshake_count == 0
+    scene.psks = {IDENTITY: PSK}
+    other = scene.client(seed="other", address=ELSEWHERE)
+    other.client.start(clock.monotonic())
+    other.carry()
+    assert other.client.is_established
+    scene.transport.close()
+
+
+@virtual_time
+async def test_timer_goes_on_after_a_listener_that_fails(clock: VirtualClock) -> None:
+    scene = _Scene()
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+
+    def fail(failure: HandshakeFailed) -> None:
+        raise RuntimeError("broken")
+
+    scene.transport._on_handshake_failed = fail
+    for seed, address in (("first", ADDRESS), ("second", ELSEWHERE)):
+        peer = scene.client(seed=seed, address=address)
+        peer.client.start(clock.monotonic())
+        begin(scene, peer)
+        await asyncio.sleep(10)
+    await asyncio.sleep(120)
+    assert len(reported) == 2, "each timed out and was reported"
+    assert scene.transport.endpoint.handshake_count == 0
+    scene.transport.close()
+
+
+def begin(scene: _Scene, peer: _Peer) -> None:
+    """Two hellos, the cookie between them, and no more."""
+    for _ in range(2):
+        for datagram in peer.client.datagrams_to_send():
+            scene.transport.receive(datagram, peer.address)
+        scene.transport.flush()
+        answers = [data for data, address in scene.take() if address == peer.address]
+        peer.client.receive_datagram(answers[0], asyncio.get_running_loop().time())
