@@ -46,6 +46,10 @@ class Decoded:
     records: tuple[Record, ...] = ()
     misfits: tuple[Misfit, ...] = ()
 
+    def paths(self) -> list[Path]:
+        """Of everything that was said, fitting or not."""
+        return [*(record.path for record in self.records), *(misfit.path for misfit in self.misfits)]
+
 
 TypeFinder = Callable[[Path], Type | None]
 "The type of the resource at a path of three or four ids; None where it has no definition."

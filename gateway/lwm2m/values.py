@@ -107,6 +107,8 @@ def coerce(value: object, type_: Type) -> Value:
         case Type.NONE:
             if value is None:
                 return None
+    if type_ is Type.NONE:
+        raise Unfit("an executable resource has no value")
     raise Unfit(f"{_describe(value)} is no {type_.value}")
 
 
