@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from gateway.lwm2m.errors import DecodeError, TooLarge
 from gateway.lwm2m.path import Path
@@ -85,16 +85,20 @@ class Collector:
         self.misfits: list[Misfit] = []
 
     def add(self, path: Path, value: object, time_s: int | float | None, guessed: Type) -> None:
-        """Take *value*, which its format calls *guessed*.
+        """Take *value*, which is one of type *guessed* as far as its format can tell.
 
         Raises:
             TooLarge: more records than are held.
             DecodeError: no path of a resource.
         """
         self.check(path)
+        if guessed is Type.NONE:
+            self.leave_out(path, Unfit("no value that LwM2M has"))
+            return
         type_ = self.find_type(path)
         if type_ is guessed or type_ is None:
-            type_ = guessed
+            self.records.append(Record(path, cast("Value", value), guessed, time_s))
+            return
         try:
             self.records.append(Record(path, coerce(value, type_), type_, time_s))
         except Unfit as error:
