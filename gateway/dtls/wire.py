@@ -5,6 +5,9 @@ Knows numbers and length-prefixed vectors; knows no message.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from struct import pack, unpack
+
 from gateway.dtls.errors import DecodeError, LocalProtocolError
 
 
@@ -51,6 +54,13 @@ class Reader:
         """A vector with a length of three bytes before it."""
         return self.take(self.u24())
 
+    def u16_list(self) -> tuple[int, ...]:
+        """Numbers of two bytes, one at least, with the length of them all before."""
+        content = self.vector16()
+        if not content or len(content) & 1:
+            raise DecodeError(f"a list of {len(content)} bytes", self.offset)
+        return unpack(f">{len(content) >> 1}H", content)
+
     def rest(self) -> bytes:
         """All that is left, possibly nothing."""
         return self.take(len(self.data) - self.offset)
@@ -74,3 +84,12 @@ def encode_vector(data: bytes, length_bytes: int) -> bytes:
     if len(data) >> (8 * length_bytes):
         raise LocalProtocolError(f"a vector of {len(data)} bytes does not fit its length field")
     return len(data).to_bytes(length_bytes, "big") + data
+
+
+def encode_u16_list(numbers: Sequence[int]) -> bytes:
+    """*numbers* in two bytes each, with the length of them all before.
+
+    Raises:
+        LocalProtocolError: there are too many.
+    """
+    return encode_vector(pack(f">{len(numbers)}H", *numbers), 2)
