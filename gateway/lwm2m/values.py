@@ -127,7 +127,7 @@ def guess_type(value: object) -> Type:
             return Type.OPAQUE
         case ObjectLink():
             return Type.OBJLNK
-        case ():
+        case tuple() if not value:
             return Type.MULTIPLE
         case _:
             return Type.NONE

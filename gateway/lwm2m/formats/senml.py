@@ -135,7 +135,7 @@ def plan_names(records: Iterable[Record], context: Context) -> list[tuple[str | 
     return planned
 
 
-def value_field(value: Value, type_: Type) -> tuple[str, object]:
+def value_field(value: Value) -> tuple[str, object]:
     """Label and item of a value; Opaque stays bytes."""
     match value:
         case bool():

@@ -62,7 +62,7 @@ def encode(records: tuple[Record, ...], context: Context) -> bytes:
         fields: dict[object, object] = {} if base is None else {LABELS["bn"]: base}
         if name:
             fields[LABELS["n"]] = name
-        label, item = value_field(record.value, record.type)
+        label, item = value_field(record.value)
         fields[LABELS[label]] = item
         if record.time_s is not None:
             fields[LABELS["t"]] = record.time_s

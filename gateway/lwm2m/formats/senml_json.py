@@ -45,7 +45,7 @@ def encode(records: tuple[Record, ...], context: Context) -> bytes:
         fields: dict[str, object] = {} if base is None else {"bn": base}
         if name:
             fields["n"] = name
-        label, item = value_field(record.value, record.type)
+        label, item = value_field(record.value)
         if isinstance(item, float) and not math.isfinite(item):
             raise EncodeError("JSON has no form for NaN and infinities")
         fields[label] = encode_url(item) if isinstance(item, bytes) else item

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.lwm2m import formats
-from gateway.lwm2m.errors import DecodeError
+from gateway.lwm2m.errors import DecodeError, UnsupportedFormat
 from gateway.lwm2m.formats import Format
 from gateway.lwm2m.path import Path, parse_name, parse_path
-from gateway.lwm2m.records import Context, Decoded, Record
+from gateway.lwm2m.records import Context, Decoded, EncodeError, Record
 from gateway.lwm2m.values import Type, Value, parse_object_link
 
 VECTORS = json.loads((File(__file__).parents[3] / "vectors/lwm2m/data-formats.json").read_text())["vectors"]
@@ -118,3 +118,44 @@ def test_values_are_written_as_published(vector: dict[str, Any]) -> None:
     if vector["kind"] not in SENML_AND_JSON:
         assert written == payload(vector)
     assert same(formats.decode(format_, written, context(vector, records)), records)
+
+
+def test_numbers_and_names_belong_together() -> None:
+    for format_ in Format:
+        assert formats.find_format(format_.number) is format_
+    assert [formats.find_format(number) for number in (1541, 1542, 1543)] == [
+        Format.TEXT,
+        Format.TLV,
+        Format.OMA_JSON,
+    ]
+    assert formats.find_format(50) is None
+    assert [format_ for format_ in Format if format_.is_for_one_value] == [
+        Format.TEXT,
+        Format.OPAQUE,
+        Format.CBOR,
+    ]
+
+
+def test_links_hold_no_values() -> None:
+    with pytest.raises(UnsupportedFormat):
+        formats.decode(Format.LINK, b"", Context(TARGET))
+    with pytest.raises(EncodeError):
+        formats.encode(Format.LINK, (), Context(TARGET))
+
+
+def test_only_senml_has_lists_of_paths() -> None:
+    with pytest.raises(UnsupportedFormat):
+        formats.decode_paths(Format.TLV, b"")
+    with pytest.raises(EncodeError):
+        formats.encode_paths(Format.LWM2M_CBOR, (TARGET,))
+
+
+def test_only_patches_take_away() -> None:
+    record = Record(parse_path("/16/0/0/1"), None, Type.NONE)
+    for format_ in Format:
+        if format_ in (Format.SENML_ETCH_JSON, Format.SENML_ETCH_CBOR):
+            written = formats.encode(format_, (record,), Context(Path()))
+            assert formats.decode(format_, written, Context(Path())).records == (record,)
+        else:
+            with pytest.raises(EncodeError):
+                formats.encode(format_, (record,), Context(record.path))
