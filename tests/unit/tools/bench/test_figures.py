@@ -1,0 +1,51 @@
+"""Figures are medians beside the echo, and a promise is kept or it is not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from rich.console import Console
+
+from tools.bench.figures import Results, figure, print_results
+
+
+def test_figure_is_the_median_and_its_multiple_of_the_echo() -> None:
+    row = figure("Update", [30.0, 10.0, 20.0], echo_us=5.0, limit=4.0)
+    assert (row.cpu_us, row.times_echo, row.is_within) == (20.0, 4.0, True)
+    assert row.rounds_us == (30.0, 10.0, 20.0)
+
+
+@pytest.mark.parametrize(("limit", "is_within"), [(3.9, False), (4.0, True), (None, True)])
+def test_promise_is_kept_up_to_its_limit(limit: float | None, is_within: bool) -> None:
+    assert figure("Update", [20.0], echo_us=5.0, limit=limit).is_within is is_within
+
+
+def results() -> Results:
+    return Results(
+        figures=(figure("echo", [5.0], 5.0), figure("Update", [30.0], 5.0, 5.0)),
+        speedup={"Update": 8.0},
+        memory_bytes_per_device=3000.0,
+        memory_devices=10,
+        burst_sent=4,
+        burst_answered=3,
+        hostile_us={"noise": 1.0},
+        hostile_growth_bytes=0,
+    )
+
+
+def test_json_holds_everything_and_names_the_host() -> None:
+    value = json.loads(json.dumps(results().as_json()))
+    assert value["figures"][1]["times_echo"] == 6.0
+    assert value["burst_answered"] == 3
+    assert "Python" in value["host"]
+
+
+def test_table_says_which_promise_was_missed() -> None:
+    console = Console(record=True, width=100, file=None, quiet=False)
+    with console.capture() as captured:
+        print_results(results(), console)
+    text = captured.get()
+    assert "missed" in text
+    assert "3 of 4 Registers answered" in text
+    assert "8.0 times less than stock aiocoap" in text
