@@ -20,7 +20,7 @@ from registry.model import NewDevice, Security
 from registry.sqlite import Database
 from tools.bench import load, scenarios
 from tools.bench.figures import Results, figure, print_results
-from tools.bench.process import ServerProcess
+from tools.bench.process import NotStarted, ServerProcess
 from tools.bench.scenarios import PlainDevices, SecureDevices
 from tools.bench.secure import Credential
 
@@ -65,7 +65,7 @@ def bench(
     try:
         with tempfile.TemporaryDirectory(prefix="nodegate-bench-") as folder:
             results = _run(Path(folder), rounds, count, memory_devices, hostile, progress)
-    except load.Unanswered as error:
+    except (load.Unanswered, NotStarted) as error:
         print(f"nodegate: bench gave no figures: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     if as_json:

@@ -19,6 +19,10 @@ _START_S = 20.0
 _STOP_S = 20.0
 
 
+class NotStarted(Exception):
+    """A server under measurement did not come up; the text holds the last thing it said."""
+
+
 class ServerProcess:
     """``with ServerProcess([...], listeners=2) as server``: runs until the block ends."""
 
@@ -71,7 +75,10 @@ class ServerProcess:
         ready, _, _ = select.select([stdout], [], [], _START_S)
         line = stdout.readline().decode() if ready else ""
         if not line.startswith("listening "):
-            raise RuntimeError(f"{' '.join(self._arguments)} did not start; its log is {self._log}")
+            said = self._log.read_text(errors="backslashreplace").strip().splitlines()
+            raise NotStarted(
+                f"{' '.join(self._arguments[1:])} did not start: {said[-1] if said else 'silence'}"
+            )
         uri = urlsplit(line.split()[1])
         return uri.scheme, uri.port or 0
 
