@@ -136,23 +136,8 @@ def _prepare(operation: Operation, device: DeviceProfile, refused: Collection[Fo
             return _execute(operation, device)
         case Create():
             return _create(operation, device, refused)
-        case Delete():
-            return _delete(operation, device)
-
-
-def _choices(operation: Operation, device: DeviceProfile) -> Sequence[Format | None]:
-    match operation:
-        case Read() | Observe() | Cancel():
-            composite = is_composite(operation.paths)
-            return composite_formats(device) if composite else read_formats(operation.paths[0], device)
-        case Write():
-            return write_formats(operation.path, device, is_partial=operation.is_partial)
-        case WriteComposite():
-            return composite_formats(device)
-        case Create():
-            return create_formats(operation.path, device)
         case _:
-            return ()
+            return _delete(operation, device)
 
 
 def _get(operation: Read | Observe | Cancel, device: DeviceProfile, refused: Collection[Format]) -> Request:
@@ -160,7 +145,7 @@ def _get(operation: Read | Observe | Cancel, device: DeviceProfile, refused: Col
     _check_readable(path, device)
     chosen = operation.format
     if chosen is None:
-        chosen = next((choice for choice in _choices(operation, device) if choice not in refused), None)
+        chosen = next((choice for choice in read_formats(path, device) if choice not in refused), None)
     elif chosen is Format.LINK or composite_accept(chosen) is not chosen:
         raise _Refused(
             f"{chosen.value} is no format of values that are read; composites and discover have it"

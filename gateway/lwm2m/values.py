@@ -104,11 +104,10 @@ def coerce(value: object, type_: Type) -> Value:
         case Type.MULTIPLE:
             if value == ():
                 return ()
-        case Type.NONE:
+        case _:
             if value is None:
                 return None
-    if type_ is Type.NONE:
-        raise Unfit("an executable resource has no value")
+            raise Unfit("an executable resource has no value")
     raise Unfit(f"{_describe(value)} is no {type_.value}")
 
 
