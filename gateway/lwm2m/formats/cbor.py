@@ -12,7 +12,7 @@ def decode(payload: bytes, context: Context) -> Decoded:
     """Read the value of the resource that *context* names.
 
     Raises:
-        TooLarge: more than 256 KiB.
+        TooLarge: more than 128 KiB.
         DecodeError: the target is no resource, or the payload is no single CBOR item.
     """
     collector = Collector(context)

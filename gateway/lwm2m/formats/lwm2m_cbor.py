@@ -16,7 +16,7 @@ def decode(payload: bytes, context: Context) -> Decoded:
     """Read the values; no bytes and an empty map are none.
 
     Raises:
-        TooLarge: more than 256 KiB or 10,000 values.
+        TooLarge: more than 128 KiB or 10,000 values.
         DecodeError: no LwM2M CBOR, an empty map inside, or a path twice.
     """
     collector = Collector(context)

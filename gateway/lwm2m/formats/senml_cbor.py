@@ -35,7 +35,7 @@ def decode(payload: bytes, context: Context) -> Decoded:
     """Read a pack of values; labels may be text.
 
     Raises:
-        TooLarge: more than 256 KiB or 10,000 records.
+        TooLarge: more than 128 KiB or 10,000 records.
         DecodeError: no SenML CBOR, or a record without a value.
     """
     return decode_pack(_split(payload), context, _read_octets)
