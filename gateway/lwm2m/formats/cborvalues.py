@@ -18,7 +18,7 @@ from gateway.lwm2m.errors import DecodeError, TooLarge
 from gateway.lwm2m.values import Value
 
 MAX_PAYLOAD_BYTES = 131_072
-"Keys can be made to collide: the time that this costs grows with the square of the size, here to 70 ms."
+"Keys can be made to collide: the time that this costs grows with the square of the size, here to 0.2 s."
 MAX_DEPTH = 8
 
 _MAX_EXPONENT = 400
