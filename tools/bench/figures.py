@@ -46,7 +46,7 @@ class Results:
     "Kind of datagram → CPU each."
 
     hostile_growth_bytes: int
-    "What the hostile datagrams left in the server's memory, all of them together."
+    "What the random and forged datagrams left in the server's memory, all of them together."
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, the host named."""
@@ -81,4 +81,4 @@ def print_results(results: Results, console: Console) -> None:
         )
     for name, cost in results.hostile_us.items():
         console.print(f"{name}: {cost:.1f} µs each")
-    console.print(f"memory left behind by them: {results.hostile_growth_bytes:,} bytes")
+    console.print(f"memory left behind by random and forged ones: {results.hostile_growth_bytes:,} bytes")
