@@ -10,6 +10,10 @@ Modules, from the bytes upwards:
 - `record`, `replay`: records, their protection, the anti-replay window.
 - `alerts`, `extensions`, `messages`, `fragments`: what stands inside records of the handshake.
 - `suites`, `keys`, `cookie`: cipher suites, key schedule, stateless cookies.
+- `cbc`, `contexts`, `protection`: records of CBC suites, large cipher contexts, who protects what.
+- `groups`, `signatures`, `exchange`, `credential`: key shares, signatures, the messages that carry them.
+- `certificates`, `trust`, `rawkeys`, `refusal`: who a peer proves to be, and why it is not believed.
+- `recordsize`, `routability`: limits on records; the check of a moved address.
 - above these, the state machines of both roles, sessions, flights and limits.
 
 Scope: epochs 0 and 1 only; no renegotiation, no compression, no DTLS 1.0.

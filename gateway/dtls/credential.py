@@ -1,55 +1,76 @@
-"""What a side proves itself with: a private key, and its certificate chain or the bare public key (RFC 7250).
-
-Made by the owner from files or from the registry; the engine keeps it and signs with it. Judges no
-certificate: whether a chain is good is the peer's business.
-"""
+"""What we prove ourselves by: a private key with its certificate chain, or with its public key alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.dtls.errors import LocalProtocolError
+from gateway.dtls.certificates import UNREADABLE, decode_certificates
+from gateway.dtls.errors import DecodeError, LocalProtocolError
+from gateway.dtls.rawkeys import encode_spki
+from gateway.dtls.signatures import DigitallySigned, sign
 
-CURVES = {"secp256r1": 23, "secp384r1": 24}
-"Of keys that may sign: name → number of the group (RFC 8422 §5.1.1)."
 
+class Credential(NamedTuple):
+    """A key of P-256, and what tells peers of it."""
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """Raises `LocalProtocolError` when key and certificate do not belong together, or on another curve."""
+    key: ec.EllipticCurvePrivateKey
+    spki: bytes
+    "Sent to peers that want a raw public key."
 
-    private_key: ec.EllipticCurvePrivateKey = field(repr=False)
     chain: tuple[bytes, ...] = ()
-    "Certificates in DER, the one of the key first; none: nothing but the raw public key can be shown."
+    "Sent to those that want X.509: leaf first, in DER. Empty: we have none."
 
-    prefers_raw: bool = False
-    "Show the raw public key to whoever can read one, also to those who name certificates first."
-
-    public_key: bytes = field(init=False)
-    "SubjectPublicKeyInfo in DER."
-
-    def __post_init__(self) -> None:
-        """Refuse what would fail in every handshake."""
-        if self.private_key.curve.name not in CURVES:
-            raise LocalProtocolError(f"a key on {self.private_key.curve.name}")
-        spki = self.private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if self.chain and _key_of(self.chain[0]) != spki:
-            raise LocalProtocolError("the private key does not belong to the certificate")
-        object.__setattr__(self, "public_key", spki)
-
-    @property
-    def group(self) -> int:
-        """The number of the key's curve."""
-        return CURVES[self.private_key.curve.name]
+    def sign(self, content: bytes) -> DigitallySigned:
+        """With ECDSA and SHA-256."""
+        return sign(self.key, content)
 
 
-def _key_of(certificate: bytes) -> bytes:
+def make_credential(key: ec.EllipticCurvePrivateKey, chain: tuple[bytes, ...] = ()) -> Credential:
+    """Put *key* and *chain* together.
+
+    Raises:
+        LocalProtocolError: the key is not of P-256, or not that of the first certificate.
+    """
+    if not isinstance(key.curve, ec.SECP256R1):
+        raise LocalProtocolError(f"a private key of {key.curve.name}, where P-256 is needed")
+    public_key = key.public_key()
+    if chain and _key_of(chain[0]) != public_key:
+        raise LocalProtocolError("the private key does not fit the certificate")
+    return Credential(key, encode_spki(public_key), chain)
+
+
+def decode_private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    """The key in an unencrypted PEM file: PKCS #8 or SEC 1.
+
+    Raises:
+        DecodeError: there is none, it is encrypted, or not one of an elliptic curve.
+    """
     try:
-        key = x509.load_der_x509_certificate(certificate).public_key()
-    except ValueError as error:
-        raise LocalProtocolError("the certificate cannot be read") from error
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        key = load_pem_private_key(pem, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise DecodeError("no private key that can be read without a password") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise DecodeError("not a key of an elliptic curve")
+    return key
+
+
+def decode_credential(chain_pem: bytes, key_pem: bytes) -> Credential:
+    """A credential out of its two files.
+
+    Raises:
+        DecodeError: one of them cannot be read.
+        LocalProtocolError: as for `make_credential`.
+    """
+    return make_credential(decode_private_key(key_pem), decode_certificates(chain_pem))
+
+
+def _key_of(der: bytes) -> object:
+    try:
+        return x509.load_der_x509_certificate(der).public_key()
+    except UNREADABLE:
+        return None
