@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.dtls.contexts import RECENT
+from gateway.dtls import suites
+from gateway.dtls.contexts import RecentContexts
 from gateway.dtls.errors import LocalProtocolError
 from gateway.dtls.suites import DEFAULT_SUITES, PREFERRED_SUITES, SUITES, KeyExchange, Suite, by_name
 
@@ -86,12 +87,16 @@ def test_cbc_suites_have_no_aead(suite: Suite) -> None:
         suite.aead(bytes(16))
 
 
-def test_gcm_makes_its_context_when_first_used_and_again_after_a_release() -> None:
+def test_gcm_makes_its_context_when_first_used_and_again_after_a_release(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recent = RecentContexts(9)
+    monkeypatch.setattr(suites, "RECENT", recent)
     cipher = GCM.aead(b"k" * 16)
-    before = len(RECENT)
+    assert len(recent) == 0
     sealed = cipher.encrypt(bytes(12), b"content", b"")
     assert cipher.decrypt(bytes(12), sealed, b"") == b"content"
-    assert len(RECENT) == before + 1
+    assert len(recent) == 1
     cipher.release()  # type: ignore[attr-defined]
     assert cipher.decrypt(bytes(12), sealed, b"") == b"content"
-    assert len(RECENT) == before + 2
+    assert len(recent) == 2
