@@ -16,7 +16,6 @@ from enum import Enum, StrEnum
 from sys import intern
 from typing import Any, NamedTuple
 
-from gateway.address import Address
 from gateway.lwm2m.binding import register_binding, update_binding
 from gateway.lwm2m.errors import DecodeError, RefusalReason, UnsupportedFormat
 from gateway.lwm2m.objectlinks import decode_object_links, merge_object_lists
@@ -64,7 +63,8 @@ class Peer(NamedTuple):
     identity: str | None
     "What its security association proved; None over plain CoAP."
 
-    address: Address
+    address: str
+    "``IP:PORT`` it comes from, IPv6 in brackets."
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Accepted:
             node_id=node_id,
             location=location,
             identity=node_id if self.peer.identity == node_id else self.peer.identity,
-            address=str(self.peer.address),
+            address=self.peer.address,
             lwm2m=intern(parameters.lwm2m),
             binding=self.binding,
             lifetime_s=self.lifetime_s,
@@ -236,7 +236,7 @@ def find_objection(
         if peer.identity == registration.identity:
             return None
         return Refused(RefusalReason.FOREIGN_PEER, "another identity")
-    if policy.nosec_binding is NosecBinding.LOCATION or registration.address == str(peer.address):
+    if policy.nosec_binding is NosecBinding.LOCATION or registration.address == peer.address:
         return None
     if policy.nosec_binding is NosecBinding.IP and _is_same_host(registration.address, peer.address):
         return None
@@ -275,7 +275,7 @@ def decide_update(
         return Refused(RefusalReason.UNKNOWN_PROFILE, parameters.profile_id or "")
     if not changes:
         return Renewed.RENEWED
-    return Changed(replace(registration, address=str(peer.address), **changes))
+    return Changed(replace(registration, address=peer.address, **changes))
 
 
 def decide_deregister(
@@ -308,8 +308,8 @@ def _refuse_stranger(request: RegisterRequest, peer: Peer, device: Device | None
     return None
 
 
-def _is_same_host(registered: str, address: Address) -> bool:
-    return registered.rpartition(":")[0] == str(address).rpartition(":")[0]
+def _is_same_host(registered: str, address: str) -> bool:
+    return registered.rpartition(":")[0] == address.rpartition(":")[0]
 
 
 def _is_allowed_lifetime(lifetime_s: int, policy: Policy) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gateway.messaging.remote import Remote
 
-Answer = int | bytes
+Outcome = int | bytes
 "`PENDING`, `SILENT`, a code (0 = empty acknowledgement) or an encoded message."
 
 PENDING = -1
@@ -24,7 +24,7 @@ PENDING = -1
 SILENT = -2
 "Dealt with, and a repetition is not answered: the message was non-confirmable."
 
-History = tuple[Answer, ...]
+History = tuple[Outcome, ...]
 "Of one session: stamp, answer, stamp, answer …, newest first; a stamp is seconds << 64 | key."
 
 HISTORY_LENGTH = 4
@@ -44,20 +44,20 @@ class Memory:
         """Messages of peers without a session."""
         return len(self._table)
 
-    def recall(self, remote: Remote, key: int, now: float) -> Answer | None:
+    def recall(self, remote: Remote, key: int, now: float) -> Outcome | None:
         """What was answered to *key* (`key_of`); None when it is new."""
         if remote.is_secure:
             return recall(remote.history, key, now, self._lifetime_s) if remote.history else None
         return self._table.recall(key, now)
 
-    def remember(self, remote: Remote, key: int, now: float, answer: Answer) -> None:
+    def remember(self, remote: Remote, key: int, now: float, answer: Outcome) -> None:
         """Add *key*, which `recall` must just have called new."""
         if remote.is_secure:
             remote.history = remember(remote.history, key, now, answer)
         else:
             self._table.remember(key, now, answer)
 
-    def amend(self, remote: Remote, key: int, answer: Answer) -> None:
+    def amend(self, remote: Remote, key: int, answer: Outcome) -> None:
         """Replace the answer to *key*, if it is still known."""
         if remote.is_secure:
             remote.history = amend(remote.history, key, answer)
@@ -70,7 +70,7 @@ def key_of(remote: Remote, datagram: bytes) -> int:
     return hash(datagram) if remote.is_secure else hash((remote.address, datagram))
 
 
-def recall(history: History, key: int, now: float, lifetime_s: float) -> Answer | None:
+def recall(history: History, key: int, now: float, lifetime_s: float) -> Outcome | None:
     """What was answered to *key* within the last *lifetime_s*; None when it is new."""
     key &= _KEY_MASK
     for index in range(0, len(history), 2):
@@ -81,12 +81,12 @@ def recall(history: History, key: int, now: float, lifetime_s: float) -> Answer 
     return None
 
 
-def remember(history: History, key: int, now: float, answer: Answer) -> History:
+def remember(history: History, key: int, now: float, answer: Outcome) -> History:
     """*history* with *key* in front, and the oldest of `HISTORY_LENGTH` dropped."""
     return (int(now) << 64 | key & _KEY_MASK, answer, *history[: 2 * HISTORY_LENGTH - 2])
 
 
-def amend(history: History, key: int, answer: Answer) -> History:
+def amend(history: History, key: int, answer: Outcome) -> History:
     """*history* with the newest answer to *key* replaced; unchanged when *key* has been pushed out."""
     key &= _KEY_MASK
     for index in range(0, len(history), 2):
@@ -105,7 +105,7 @@ class MessageTable:
 
     def __init__(self, capacity: int, lifetime_s: float) -> None:
         """Keep at most *capacity* messages, each for *lifetime_s* unless the cap forces it out earlier."""
-        self._answers: dict[int, Answer] = {}
+        self._answers: dict[int, Outcome] = {}
         self._buckets: deque[tuple[float, array[int]]] = deque()
         self._current = array("q")
         self._current_ends_at = 0.0
@@ -117,20 +117,20 @@ class MessageTable:
     def __len__(self) -> int:
         return len(self._answers)
 
-    def recall(self, key: int, now: float) -> Answer | None:
+    def recall(self, key: int, now: float) -> Outcome | None:
         """What was answered to *key*; None when it is new."""
         if now >= self._current_ends_at:
             self._begin_bucket(now)
         return self._answers.get(key)
 
-    def remember(self, key: int, now: float, answer: Answer) -> None:
+    def remember(self, key: int, now: float, answer: Outcome) -> None:
         """Add *key*, which `recall` must just have called new."""
         if len(self._current) >= self._bucket_size:
             self._begin_bucket(now)
         self._answers[key] = answer
         self._current.append(key)
 
-    def amend(self, key: int, answer: Answer) -> None:
+    def amend(self, key: int, answer: Outcome) -> None:
         """Replace the answer to *key*, if it is still there."""
         if key in self._answers:
             self._answers[key] = answer

@@ -1,12 +1,13 @@
 """The CoAP message format (RFC 7252 §3, RFC 8974 not spoken) and the options this gateway understands.
 
-Bytes in, `aiocoap.Message` out, and back. Knows no peers, no time, no state. Equal to aiocoap's own codec
-on every well-formed message, only stricter and some four times faster; a property test holds them together.
+Bytes in, a `Request` or an `aiocoap.Message` out, and back. Knows no peers, no time, no state. Equal to
+aiocoap's own codec on every well-formed message, only stricter; a property test holds them together.
 """
 
 # mypy: allow-untyped-calls
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from aiocoap.message import Message
@@ -14,16 +15,15 @@ from aiocoap.numbers.codes import Code
 from aiocoap.numbers.optionnumbers import OptionNumber
 from aiocoap.numbers.types import Type
 from aiocoap.options import Options
-from aiocoap.optiontypes import OpaqueOption, StringOption, UintOption
+from aiocoap.optiontypes import ContentFormatOption, OptionType, StringOption
 
+from gateway.messaging.handling import PAYLOAD_MARKER, Request, Response
 from gateway.messaging.remote import Remote
 from gateway.messaging.seam import incoming_message
 
 VERSION_BITS = 0x40
 HEADER_BYTES = 4
 MAX_TOKEN_BYTES = 8
-PAYLOAD_MARKER = b"\xff"
-
 SHORT_BODY_BYTES = 1024
 "Options and payload of an answer up to this size need no blocks."
 
@@ -41,6 +41,15 @@ PROXY: Final = 16
 OBSERVE: Final = 32
 BAD_OPTION: Final = 64
 
+_URI_PATH: Final = int(OptionNumber.URI_PATH)
+_CONTENT_FORMAT: Final = int(OptionNumber.CONTENT_FORMAT)
+_TEXTS: Final = frozenset({_URI_PATH, int(OptionNumber.URI_QUERY)})
+_LONGEST_TEXT: Final = 255
+_LONGEST_CONTENT_FORMAT: Final = 2
+
+_Options = tuple[list[str], list[str], int | None, list[tuple[int, bytes]], int, int, int]
+"Path, query, Content-Format, others, where the payload begins, traits, first bad option."
+
 _CODES = tuple(Code(number) for number in range(256))
 TYPES = (Type.CON, Type.NON, Type.ACK, Type.RST)
 
@@ -56,35 +65,55 @@ class DecodeError(Exception):
 class _Rule:
     """What is known of one option: RFC 7252 §5.10, RFC 7641, RFC 7959, RFC 7967, RFC 9175."""
 
-    __slots__ = ("is_repeatable", "longest", "make", "number", "shortest", "trait")
+    __slots__ = ("_is_repeatable", "_longest", "_make", "_shortest", "number", "trait")
 
     def __init__(
         self, number: OptionNumber, shortest: int, longest: int, *, repeatable: bool = False, trait: int = 0
     ) -> None:
-        self.number = number
-        self.make = cast("Any", number.format)
+        self.number = int(number)
+        self._make = cast("Any", number.format)
         "The class of its values."
 
-        self.shortest = shortest
-        self.longest = longest
-        self.is_repeatable = repeatable
+        self._shortest = shortest
+        self._longest = longest
+        self._is_repeatable = repeatable
         self.trait = trait
 
+    def accepts(self, value: bytes, earlier: Sequence[tuple[int, bytes]]) -> bool:
+        """Whether the option may stand with *value* behind those that were accepted *earlier*."""
+        if not self._shortest <= len(value) <= self._longest:
+            return False
+        if not self._is_repeatable and earlier and earlier[-1][0] == self.number:
+            return False
+        return self._make is not StringOption or _is_text(value)
 
+    def make_option(self, value: bytes) -> OptionType:
+        """The option as aiocoap keeps it."""
+        option: OptionType = self._make(OptionNumber(self.number))
+        option.decode(value)
+        return option
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# Uri-Path, Uri-Query and Content-Format are read without a rule.
 # If-Match and If-None-Match are left out on purpose: no resource here is conditional, and a condition
 # must not be ignored (§5.10.8). As unknown critical options they get 4.02.
 _RULES: Final[dict[int, _Rule]] = {
-    int(rule.number): rule
+    rule.number: rule
     for rule in (
         _Rule(OptionNumber.URI_HOST, 1, 255),
         _Rule(OptionNumber.ETAG, 1, 8, repeatable=True),
         _Rule(OptionNumber.OBSERVE, 0, 3, trait=OBSERVE),
         _Rule(OptionNumber.URI_PORT, 0, 2),
         _Rule(OptionNumber.LOCATION_PATH, 0, 255, repeatable=True),
-        _Rule(OptionNumber.URI_PATH, 0, 255, repeatable=True),
-        _Rule(OptionNumber.CONTENT_FORMAT, 0, 2),
         _Rule(OptionNumber.MAX_AGE, 0, 4),
-        _Rule(OptionNumber.URI_QUERY, 0, 255, repeatable=True),
         _Rule(OptionNumber.ACCEPT, 0, 2),
         _Rule(OptionNumber.LOCATION_QUERY, 0, 255, repeatable=True),
         _Rule(OptionNumber.BLOCK2, 0, 3, trait=BLOCK2),
@@ -100,36 +129,64 @@ _RULES: Final[dict[int, _Rule]] = {
 }
 
 
-def decode_message(datagram: bytes, remote: Remote | None = None) -> tuple[Message, int, int]:
-    """Decode *datagram*, which is at least `HEADER_BYTES` long and of version 1.
+def decode_request(datagram: bytes, remote: Remote) -> tuple[Request, int, int]:
+    """Decode *datagram*, which is at least `HEADER_BYTES` long, of version 1 and of a method's code.
 
-    Gives the message, the traits of its options (`BLOCK1` …) and, with `BAD_OPTION` among them, the number
+    Gives the request, the traits of its options (`BLOCK1` …) and, with `BAD_OPTION` among them, the number
     of the first critical option that cannot be accepted: unknown, repeated against its nature, of a wrong
     length or not UTF-8 (RFC 7252 §5.4.1, §5.4.3, §5.4.5). Elective options of that kind are left out.
 
     Raises:
         DecodeError: a message format error.
     """
+    size = len(datagram)
+    start = _check_header(datagram, size)
+    path, query, content_format, others, end, traits, bad_option = _decode_options(datagram, start, size)
+    return (
+        Request(datagram[1], path, query, content_format, others, datagram[end:], remote),
+        traits,
+        bad_option,
+    )
+
+
+def decode_message(datagram: bytes, remote: Remote | None = None) -> tuple[Message, int, int]:
+    """Decode *datagram*, of any code, likewise.
+
+    Raises:
+        DecodeError: a message format error.
+    """
+    size = len(datagram)
+    start = _check_header(datagram, size)
+    path, query, content_format, others, end, traits, bad_option = _decode_options(datagram, start, size)
+    options = _make_options(path, query, content_format, others)
+    return _make_message(datagram, options, datagram[end:], remote), traits, bad_option
+
+
+def message_of(request: Request, datagram: bytes) -> Message:
+    """The message that *request* is, as aiocoap's resources want it; *datagram* is the one it came in."""
+    options = _make_options(request.uri_path, request.uri_query, request.content_format, request.others)
+    return _make_message(datagram, options, request.payload, request.remote)
+
+
+def response_message(response: Response) -> Message:
+    """*response* as a message of aiocoap's, to be given other options."""
+    body = response.body
+    path, query, content_format, others, end, _, _ = _decode_options(body, 0, len(body))
+    message = Message(code=_CODES[response.code], payload=body[end:])
+    message.opt = _make_options(path, query, content_format, others)
+    return message
+
+
+def _check_header(datagram: bytes, size: int) -> int:
+    """Where the options begin."""
     first = datagram[0]
-    code = datagram[1]
     token_end = HEADER_BYTES + (first & 0x0F)
     if first & 0x0F > MAX_TOKEN_BYTES:
         raise DecodeError("token longer than 8 bytes", 0)
-    size = len(datagram)
     if token_end > size:
         raise DecodeError("token cut off", HEADER_BYTES)
-    _check_code(code, first >> 4 & 3, size)
-    options, payload, traits, bad_option = _decode_options(datagram, token_end, size)
-    message = incoming_message(
-        TYPES[first >> 4 & 3],
-        _CODES[code],
-        datagram[2] << 8 | datagram[3],
-        datagram[HEADER_BYTES:token_end],
-        payload,
-        options,
-        remote,
-    )
-    return message, traits, bad_option
+    _check_code(datagram[1], first >> 4 & 3, size)
+    return token_end
 
 
 def _check_code(code: int, message_type: int, size: int) -> None:
@@ -148,16 +205,19 @@ def _check_code(code: int, message_type: int, size: int) -> None:
         raise DecodeError("reserved code class", 1)
 
 
-def _decode_options(datagram: bytes, position: int, size: int) -> tuple[Options, bytes, int, int]:
-    options = Options()
+def _decode_options(datagram: bytes, position: int, size: int) -> _Options:
+    path: list[str] = []
+    query: list[str] = []
+    content_format: int | None = None
+    others: list[tuple[int, bytes]] = []
     number = traits = bad_option = 0
     while position < size:
         byte = datagram[position]
-        if byte == 0xFF:
-            if position + 1 == size:
-                raise DecodeError("payload marker without payload", position)
-            return options, datagram[position + 1 :], traits, bad_option
         position += 1
+        if byte == 0xFF:
+            if position == size:
+                raise DecodeError("payload marker without payload", position - 1)
+            break
         delta = byte >> 4
         length = byte & 0x0F
         if delta > 12:
@@ -168,19 +228,27 @@ def _decode_options(datagram: bytes, position: int, size: int) -> tuple[Options,
         end = position + length
         if end > size:
             raise DecodeError("option cut off", position)
-        rule = _RULES.get(number)
-        if (
-            rule is not None
-            and rule.shortest <= length <= rule.longest
-            and (delta or rule.is_repeatable or not options.get_option(rule.number))
-            and _add(options, rule, datagram[position:end])
-        ):
-            traits |= rule.trait
-        elif number & 1:
-            traits |= BAD_OPTION
-            bad_option = bad_option or number
+        value = datagram[position:end]
         position = end
-    return options, b"", traits, bad_option
+        # The options of an ordinary request first, without a table.
+        if number in _TEXTS and length <= _LONGEST_TEXT:
+            try:
+                (path if number == _URI_PATH else query).append(value.decode())
+            except UnicodeDecodeError:
+                traits |= BAD_OPTION
+                bad_option = bad_option or number
+        elif number == _CONTENT_FORMAT and length <= _LONGEST_CONTENT_FORMAT:
+            if content_format is None:
+                content_format = int.from_bytes(value, "big")
+        else:
+            rule = _RULES.get(number)
+            if rule is not None and rule.accepts(value, others):
+                others.append((number, value))
+                traits |= rule.trait
+            elif number & 1:
+                traits |= BAD_OPTION
+                bad_option = bad_option or number
+    return path, query, content_format, others, position, traits, bad_option
 
 
 def _extend(datagram: bytes, position: int, nibble: int) -> tuple[int, int]:
@@ -195,24 +263,32 @@ def _extend(datagram: bytes, position: int, nibble: int) -> tuple[int, int]:
     return (datagram[position] << 8 | datagram[position + 1]) + 269, position + 2
 
 
-def _add(options: Options, rule: _Rule, value: bytes) -> bool:
-    """Append the option; False when its value is not UTF-8 where it should be."""
-    make = rule.make
-    if make is StringOption:
-        try:
-            text = value.decode()
-        except UnicodeDecodeError:
-            return False
-        options.add_option(StringOption(rule.number, text))
-    elif make is UintOption:
-        options.add_option(UintOption(rule.number, int.from_bytes(value, "big")))
-    elif make is OpaqueOption:
-        options.add_option(OpaqueOption(rule.number, value))
-    else:
-        option = make(rule.number)
-        option.decode(value)
-        options.add_option(option)
-    return True
+def _make_options(
+    path: Sequence[str], query: Sequence[str], content_format: int | None, others: Sequence[tuple[int, bytes]]
+) -> Options:
+    options = Options()
+    for text in path:
+        options.add_option(StringOption(OptionNumber.URI_PATH, text))
+    if content_format is not None:
+        options.add_option(ContentFormatOption(OptionNumber.CONTENT_FORMAT, content_format))
+    for text in query:
+        options.add_option(StringOption(OptionNumber.URI_QUERY, text))
+    for number, value in others:
+        options.add_option(_RULES[number].make_option(value))
+    return options
+
+
+def _make_message(datagram: bytes, options: Options, payload: bytes, remote: Remote | None) -> Message:
+    first = datagram[0]
+    return incoming_message(
+        TYPES[first >> 4 & 3],
+        _CODES[datagram[1]],
+        datagram[2] << 8 | datagram[3],
+        datagram[HEADER_BYTES : HEADER_BYTES + (first & 0x0F)],
+        payload,
+        options,
+        remote,
+    )
 
 
 def encode_body(message: Message) -> bytes:

@@ -2,9 +2,9 @@
 
     seen before? ─▶ decode ─▶ options in order? ─▶ blocks ─▶ dispatch ─▶ answer
          │                                                       │
-         └─ the same answer                                      ├─ a Message: encoded and sent
+         └─ the same answer                                      ├─ a `Response`: sent
                                                                  ├─ `Pending`: sent when complete
-                                                                 └─ None: aiocoap's resources
+                                                                 └─ None: aiocoap's resources, by a Message
 
 Knows the limits on what peers may make us keep. Knows no sockets, no resources and no registry.
 """
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from hashlib import blake2s
 
 from aiocoap.message import Message
@@ -24,19 +23,17 @@ from aiocoap.numbers.optionnumbers import OptionNumber
 from gateway.messaging import format as wire
 from gateway.messaging.blocks import RESERVED_SZX, BlockAssembler, BlockError, cut
 from gateway.messaging.counters import MessageCounters
-from gateway.messaging.deduplication import PENDING, SILENT, Answer, Memory, key_of
+from gateway.messaging.deduplication import PENDING, SILENT, Memory, Outcome, key_of
 from gateway.messaging.echo import EchoChallenge
+from gateway.messaging.handling import Request, Response, respond
 from gateway.messaging.outgoing import Outgoing, TooManyTransmissions
-from gateway.messaging.pending import Exchange, Pending
+from gateway.messaging.pending import NO_WISHES, Answer, Pending
 from gateway.messaging.remote import PlainRemote, Remote, SessionRemote, sender_of
 from gateway.messaging.seam import Tokens, with_payload
 from gateway.messaging.settings import MessagingSettings
 
-Dispatch = Callable[[Message], Message | Pending | None]
-"""Answers a request at once, later, or not at all: None leaves it to aiocoap's resources.
-
-The message that it returns is only read: one object may answer any number of requests.
-"""
+Dispatch = Callable[[Request], Response | Pending | None]
+"Answers a request at once, later, or not at all: None leaves it to aiocoap's resources."
 
 MAX_METHOD = 7
 HOUSEKEEPING_S = 10.0
@@ -73,14 +70,15 @@ class Requests:
         self._counters = counters
         self._loop = loop
         self._now = loop.time
+        self._busy = respond(Code.SERVICE_UNAVAILABLE, max_age_s=settings.busy_max_age_s)
         self._echo = EchoChallenge(entropy, settings.echo_window_s)
         self._plain_bodies = BlockAssembler(settings)
         self._secure_bodies = BlockAssembler(settings)
-        self._open: dict[int, Exchange] = {}
-        self._by_token: dict[tuple[Remote, bytes], Exchange] = {}
+        self._open: dict[int, Pending] = {}
+        self._by_token: dict[tuple[Remote, bytes], Pending] = {}
         self._serial = 0
-        self._young: list[Exchange] = []
-        self._old: list[Exchange] = []
+        self._young: list[Pending] = []
+        self._old: list[Pending] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._housekeeping_at = loop.time() + HOUSEKEEPING_S
 
@@ -101,28 +99,28 @@ class Requests:
         if known is not None:
             self._repeat(known, datagram, remote)
             return
-        message, traits, bad_option = wire.decode_message(datagram, remote)
+        request, traits, bad_option = wire.decode_request(datagram, remote)
         self._counters.requests += 1
         if traits & ~wire.OBSERVE or datagram[1] > MAX_METHOD or now >= self._housekeeping_at:
-            self._receive_unusual(message, traits, bad_option, key, len(datagram), now)
+            self._receive_unusual(datagram, request, traits, bad_option, key, now)
             return
         if len(self._open) >= self._settings.max_open_exchanges:
-            self._refuse_busy(Exchange(remote, message, key, len(datagram), now))
+            self._refuse_busy(Pending().open(datagram, remote, key, now))
             return
-        answer = self._dispatch(message)
-        if type(answer) is Message and not datagram[0] & 0x10:
-            body = wire.encode_body(answer)
-            head = bytes((datagram[0] | 0x20, wire.code_of(answer)))
+        answer = self._dispatch(request)
+        if type(answer) is Response and not datagram[0] & 0x10:
+            code, body = answer
+            head = bytes((datagram[0] | 0x20, code))
             reply = head + datagram[2 : wire.HEADER_BYTES + (datagram[0] & 0x0F)] + body
             if len(body) < wire.SHORT_BODY_BYTES and (
                 remote.is_secure or len(reply) <= self._settings.amplification_limit * len(datagram)
             ):
-                memory.remember(remote, key, now, reply if body else reply[1])
+                memory.remember(remote, key, now, reply if body else code)
                 remote.transmit(reply)
                 return
-        exchange = Exchange(remote, message, key, len(datagram), now)
         memory.remember(remote, key, now, PENDING)
-        self._go_on(exchange, message, answer)
+        exchange = answer if type(answer) is Pending else Pending()
+        self._go_on(exchange.open(datagram, remote, key, now), datagram, request, answer)
 
     def respond(self, answer: Message) -> None:
         """Take what an aiocoap resource answers; its remote and token say to what."""
@@ -169,7 +167,7 @@ class Requests:
 
     # --- on the way in
 
-    def _repeat(self, known: Answer, datagram: bytes, remote: Remote) -> None:
+    def _repeat(self, known: Outcome, datagram: bytes, remote: Remote) -> None:
         """Answer a repetition as the first copy was answered."""
         self._counters.duplicates += 1
         if isinstance(known, bytes):
@@ -181,13 +179,13 @@ class Requests:
             remote.transmit(bytes((datagram[0] | 0x20, known)) + datagram[2:token_end])
 
     def _receive_unusual(
-        self, message: Message, traits: int, bad_option: int, key: int, size: int, now: float
+        self, datagram: bytes, request: Request, traits: int, bad_option: int, key: int, now: float
     ) -> None:
         """A request with more to it than path, query and payload."""
         if now >= self._housekeeping_at:
             self._keep_house(now)
-        remote = sender_of(message)
-        exchange = Exchange(remote, message, key, size, now)
+        remote = request.remote
+        exchange = Pending().open(datagram, remote, key, now)
         if traits & wire.BAD_OPTION:
             self._counters.rejected_option += 1
             if exchange.is_confirmable:
@@ -197,19 +195,26 @@ class Requests:
         self._memory.remember(remote, key, now, PENDING)
         if traits & wire.PROXY:
             self._counters.rejected_proxy += 1
-            self._answer(exchange, Message(code=Code.PROXYING_NOT_SUPPORTED))
+            self._answer(exchange, Response(Code.PROXYING_NOT_SUPPORTED))
             return
-        if wire.code_of(message) > MAX_METHOD:
-            self._answer(exchange, Message(code=Code.METHOD_NOT_ALLOWED))
+        if request.code > MAX_METHOD:
+            self._answer(exchange, Response(Code.METHOD_NOT_ALLOWED))
             return
         if len(self._open) >= self._settings.max_open_exchanges:
             self._refuse_busy(exchange)
             return
-        complete = self._read_traits(exchange, message, traits, now)
-        if complete is not None:
-            self._go_on(exchange, complete, self._dispatch(complete))
+        message = self._read_traits(exchange, wire.message_of(request, datagram), traits, now)
+        if message is None:
+            return
+        request.payload = message.payload
+        answer = self._dispatch(request)
+        if type(answer) is Pending:
+            answer = answer.open(datagram, remote, key, now)
+            answer.is_reachable, answer.wishes = exchange.is_reachable, exchange.wishes
+            exchange = answer
+        self._go_on(exchange, datagram, request, answer, message)
 
-    def _read_traits(self, exchange: Exchange, message: Message, traits: int, now: float) -> Message | None:
+    def _read_traits(self, exchange: Pending, message: Message, traits: int, now: float) -> Message | None:
         """Take Echo, No-Response and Block options out of *message*; None when that ended in an answer."""
         options = message.opt
         remote = sender_of(message)
@@ -218,25 +223,26 @@ class Requests:
                 exchange.is_reachable = self._echo.is_valid(options.echo, remote.address, now)
             options.echo = None
         if traits & wire.NO_RESPONSE:
-            exchange.no_response = options.no_response
+            exchange.wishes = exchange.wishes._replace(no_response=options.no_response)
             options.no_response = None
         if traits & wire.BLOCK2:
-            exchange.block2 = tuple(options.block2)
+            block2 = tuple(options.block2)
             options.block2 = None
-            if exchange.block2[2] == RESERVED_SZX:
-                exchange.block2 = None
+            if block2[2] == RESERVED_SZX:
                 self._counters.rejected_block += 1
-                self._answer(exchange, Message(code=Code.BAD_REQUEST))
+                self._answer(exchange, Response(Code.BAD_REQUEST))
                 return None
+            exchange.wishes = exchange.wishes._replace(block2=block2)
         return self._take_block(exchange, message, now) if traits & wire.BLOCK1 else message
 
-    def _take_block(self, exchange: Exchange, message: Message, now: float) -> Message | None:
+    def _take_block(self, exchange: Pending, message: Message, now: float) -> Message | None:
         number, more, szx = message.opt.block1
-        exchange.block1 = (number, more, min(szx, RESERVED_SZX - 1))
+        block1 = (number, more, min(szx, RESERVED_SZX - 1))
+        exchange.wishes = exchange.wishes._replace(block1=block1)
         bodies = self._secure_bodies if sender_of(message).is_secure else self._plain_bodies
         body = bodies.feed(message, now)
         if body is None:
-            self._answer(exchange, Message(code=Code.CONTINUE))
+            self._answer(exchange, Response(Code.CONTINUE))
             return None
         if isinstance(body, BlockError):
             self._counters.rejected_block += 1
@@ -249,17 +255,24 @@ class Requests:
         message.opt.size1 = None
         return with_payload(message, body)
 
-    def _go_on(self, exchange: Exchange, message: Message, answer: Message | Pending | None) -> None:
-        """What the handler's word leads to."""
-        if isinstance(answer, Message):
-            self._answer(exchange, answer)
-        elif answer is None:
-            self._leave_to_resources(exchange, message)
-        else:
+    def _go_on(
+        self,
+        exchange: Pending,
+        datagram: bytes,
+        request: Request,
+        answer: Response | Pending | None,
+        message: Message | None = None,
+    ) -> None:
+        """What the handler's word leads to; *message* is the request, where it was needed already."""
+        if answer is None:
+            self._leave_to_resources(exchange, message or wire.message_of(request, datagram))
+        elif isinstance(answer, Pending):
             self._keep_open(exchange)
-            answer.bind(partial(self._answer, exchange))
+            exchange.bind(self._answer)
+        else:
+            self._answer(exchange, answer)
 
-    def _leave_to_resources(self, exchange: Exchange, message: Message) -> None:
+    def _leave_to_resources(self, exchange: Pending, message: Message) -> None:
         if len(self._by_token) >= self._settings.max_open_exchanges // 2:
             self._refuse_busy(exchange)
             return
@@ -274,16 +287,17 @@ class Requests:
             self._acknowledge(earlier)
             self._close(earlier)
         self._keep_open(exchange)
+        exchange.is_for_resources = True
         self._by_token[(remote, exchange.token)] = exchange
         self._tokens.process_request(message)
 
-    def _refuse_busy(self, exchange: Exchange) -> None:
+    def _refuse_busy(self, exchange: Pending) -> None:
         self._counters.rejected_busy += 1
-        self._answer(exchange, Message(code=Code.SERVICE_UNAVAILABLE, max_age=self._settings.busy_max_age_s))
+        self._answer(exchange, self._busy)
 
     # --- open exchanges
 
-    def _keep_open(self, exchange: Exchange) -> None:
+    def _keep_open(self, exchange: Pending) -> None:
         self._serial += 1
         exchange.serial = self._serial
         self._open[self._serial] = exchange
@@ -292,12 +306,12 @@ class Requests:
             if self._sweeper is None:
                 self._sweeper = self._loop.call_later(self._settings.empty_ack_delay_s, self._sweep)
 
-    def _close(self, exchange: Exchange) -> None:
+    def _close(self, exchange: Pending) -> None:
         exchange.is_open = False
         self._open.pop(exchange.serial, None)
-        key = (exchange.remote, exchange.token)
-        if self._by_token.get(key) is exchange:
-            del self._by_token[key]
+        if exchange.is_for_resources:
+            exchange.is_for_resources = False
+            del self._by_token[(exchange.remote, exchange.token)]
 
     def _sweep(self) -> None:
         """Acknowledge what has waited since the sweep before the last one."""
@@ -309,7 +323,7 @@ class Requests:
             self._loop.call_later(self._settings.empty_ack_delay_s, self._sweep) if self._old else None
         )
 
-    def _acknowledge(self, exchange: Exchange) -> None:
+    def _acknowledge(self, exchange: Pending) -> None:
         if exchange.is_confirmable and not exchange.is_acknowledged:
             exchange.is_acknowledged = True
             self._counters.separate += 1
@@ -329,24 +343,31 @@ class Requests:
 
     # --- on the way out
 
-    def _answer(self, exchange: Exchange, answer: Message) -> None:
+    def _answer(self, exchange: Pending, answer: Answer) -> None:
         if not exchange.is_open or not exchange.remote.is_usable:
             self._counters.dropped_responses += 1
             self._close(exchange)
             return
         self._close(exchange)
-        code = int(wire.code_of(answer))
-        if (exchange.no_response | (answer.opt.no_response or 0)) & 1 << (code >> 5) - 1:
-            self._stay_silent(exchange)
-            return
-        answer = self._shape(exchange, answer)
-        code = int(wire.code_of(answer))
-        body = wire.encode_body(answer)
+        if type(answer) is Response and exchange.wishes is NO_WISHES:
+            code, body = answer
+            if len(body) >= wire.SHORT_BODY_BYTES:
+                code, body = self._shape(exchange, wire.response_message(answer))
+        else:
+            message = wire.response_message(answer) if isinstance(answer, Response) else answer
+            if self._is_unwanted(exchange, message):
+                self._stay_silent(exchange)
+                return
+            code, body = self._shape(exchange, message)
         if self._is_too_long(exchange, body):
             code, body = self._shorten(exchange, code)
         self._send(exchange, code, body)
 
-    def _stay_silent(self, exchange: Exchange) -> None:
+    def _is_unwanted(self, exchange: Pending, answer: Message) -> bool:
+        no_response = exchange.wishes.no_response | (answer.opt.no_response or 0)
+        return bool(no_response & 1 << (wire.code_of(answer) >> 5) - 1)
+
+    def _stay_silent(self, exchange: Pending) -> None:
         """The peer does not want this class of answer: acknowledge at most (RFC 7967 §2)."""
         if not exchange.is_confirmable:
             self._memory.amend(exchange.remote, exchange.key, SILENT)
@@ -354,35 +375,36 @@ class Requests:
             self._memory.amend(exchange.remote, exchange.key, _EMPTY)
             exchange.remote.transmit(wire.encode_empty(wire.ACK, exchange.mid))
 
-    def _shape(self, exchange: Exchange, answer: Message) -> Message:
-        """Put the Block options in, and cut the payload where they say so."""
+    def _shape(self, exchange: Pending, answer: Message) -> tuple[int, bytes]:
+        """Put the Block options in, and cut the payload where they say so; gives code and body."""
         payload: bytes = answer.payload
-        is_success = wire.code_of(answer).is_successful()
-        piece = cut(payload, exchange.block2 if is_success else None)
+        code = int(wire.code_of(answer))
+        block1 = exchange.wishes.block1
+        piece = cut(payload, exchange.wishes.block2 if wire.code_of(answer).is_successful() else None)
         if piece is None:
             self._counters.rejected_block += 1
-            return Message(code=Code.BAD_REQUEST)
-        if exchange.block1 is None and piece[1] is None and answer.opt.no_response is None:
-            return answer
+            return int(Code.BAD_REQUEST), b""
+        if block1 is None and piece[1] is None and answer.opt.no_response is None:
+            return code, wire.encode_body(answer)
         shaped: Message = answer.copy(payload=piece[0], no_response=None)
-        if exchange.block1 is not None:
-            number, more, szx = exchange.block1
+        if block1 is not None:
+            number, more, szx = block1
             shaped.opt.block1 = (number, more and answer.code is Code.CONTINUE, szx)
         if piece[1] is not None:
             shaped.opt.block2 = piece[1]
             shaped.opt.size2 = len(payload)
             if shaped.opt.etag is None:
                 shaped.opt.etag = blake2s(payload, digest_size=_ETAG_BYTES).digest()
-        return shaped
+        return code, wire.encode_body(shaped)
 
-    def _is_too_long(self, exchange: Exchange, body: bytes) -> bool:
+    def _is_too_long(self, exchange: Pending, body: bytes) -> bool:
         """Whether the peer may not be where it says, and whoever is there would get too much."""
         if exchange.is_reachable:
             return False
         size = wire.HEADER_BYTES + len(exchange.token) + len(body)
         return size > self._settings.amplification_limit * exchange.request_bytes
 
-    def _shorten(self, exchange: Exchange, code: int) -> tuple[int, bytes]:
+    def _shorten(self, exchange: Pending, code: int) -> tuple[int, bytes]:
         """What goes in place of an answer too long: an error loses its words, all else waits for an Echo."""
         if code >= Code.BAD_REQUEST:
             return code, b""
@@ -392,7 +414,7 @@ class Requests:
         body = wire.encode_body(challenge)
         return int(Code.UNAUTHORIZED), b"" if self._is_too_long(exchange, body) else body
 
-    def _send(self, exchange: Exchange, code: int, body: bytes) -> None:
+    def _send(self, exchange: Pending, code: int, body: bytes) -> None:
         remote = exchange.remote
         if exchange.is_confirmable and not exchange.is_acknowledged:
             reply = wire.encode_header(wire.ACK, code, exchange.mid, exchange.token) + body
@@ -411,5 +433,5 @@ class Requests:
             self._counters.dropped_responses += 1
 
 
-def _diagnostic(code: Code, text: str) -> Message:
-    return Message(code=code, payload=text.encode())
+def _diagnostic(code: Code, text: str) -> Response:
+    return respond(code, payload=text.encode())

@@ -1,4 +1,4 @@
-"""What the gateway answers: CoAP requests in, ``aiocoap.Message`` out.
+"""What the gateway answers: CoAP requests in, responses out.
 
 Thin: rules stand in ``gateway.lwm2m``, state in ``registry``. Knows no sockets and no retransmission.
 """

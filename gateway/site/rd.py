@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Final
 
-from aiocoap.message import Message
 from aiocoap.numbers.codes import Code
 
 from gateway.lwm2m.errors import DecodeError, RefusalReason
@@ -31,8 +30,9 @@ from gateway.lwm2m.registration import (
     find_node_id,
     find_objection,
 )
+from gateway.messaging.handling import Request, Response, respond
 from gateway.messaging.pending import Pending
-from gateway.site.respond import Fault, error_response, response
+from gateway.site.respond import Fault, error_response
 from registry.clock import Clock
 from registry.commit import CommitFailure, CommitOutcome
 from registry.model import Device, ObjectList, Registration
@@ -40,9 +40,11 @@ from registry.store import Registry
 
 ROOT = "rd"
 
-# Shared by all requests: the message layer only reads what it is given.
-_CHANGED = response(Code.CHANGED)
-_DELETED = response(Code.DELETED)
+_POST: Final = int(Code.POST)
+_DELETE: Final = int(Code.DELETE)
+_CREATED: Final = int(Code.CREATED)
+_CHANGED = respond(Code.CHANGED)
+_DELETED = respond(Code.DELETED)
 
 _FAILURES: dict[CommitFailure, RefusalReason | Fault] = {
     CommitFailure.STORAGE: Fault.STORAGE,
@@ -71,40 +73,38 @@ class RegistrationDirectory:
         self._clock = clock
         self._create_location = create_location
 
-    def handle(self, request: Message) -> Message | Pending | None:
+    def handle(self, request: Request) -> Response | Pending | None:
         """Answer *request*, or None if its path is not ours.
 
         ``request.remote`` tells the peer by its ``identity`` and ``address``. Never raises on what a
         peer sent. A `Pending` is completed from the registry's callback, maybe before this returns.
         """
-        path = request.opt.uri_path
+        path = request.uri_path
         if not path or path[0] != ROOT:
             return None
-        remote: Any = request.remote
-        peer = Peer(remote.identity, remote.address)
+        remote = request.remote
+        peer = Peer(remote.identity, str(remote.address))
         code = request.code
         if len(path) == 2:
-            if code == Code.POST:
+            if code == _POST:
                 return self._update(request, peer, path[1])
-            if code == Code.DELETE:
+            if code == _DELETE:
                 return self._deregister(peer, path[1])
             return error_response(Fault.WRONG_METHOD)
         if len(path) > 2:
             return error_response(Fault.NO_RESOURCE)
-        if code == Code.POST:
+        if code == _POST:
             return self._register(request, peer)
         return error_response(Fault.WRONG_METHOD)
 
-    def _register(self, message: Message, peer: Peer) -> Message | Pending:
+    def _register(self, asked: Request, peer: Peer) -> Response | Pending:
         registry = self._registry
         if registry.is_overloaded:
             return error_response(Fault.OVERLOADED)
-        options = message.opt
-        queries = options.uri_query
         try:
-            request = decode_register(queries, options.content_format, message.payload)
+            request = decode_register(asked.uri_query, asked.content_format, asked.payload)
         except DecodeError as error:
-            claimed = find_claimed_node_id(queries)
+            claimed = find_claimed_node_id(asked.uri_query)
             return self._refuse(claimed, peer, Refused(error.reason, str(error)))
         node_id = find_node_id(request, peer)
         device = None if node_id is None else registry.find_device(node_id)
@@ -119,17 +119,16 @@ class RegistrationDirectory:
         location = self._create_location()
         registration = accepted.create_registration(location, self._clock.wall_ms())
         pending = Pending()
-        created = response(Code.CREATED, location_path=(ROOT, location))
+        created = respond(_CREATED, location_path=(ROOT, location))
         done = self._complete_after_commit(pending, created, registration, RefusalReason.UNKNOWN_DEVICE)
         self._registry.register(registration, done)
         return pending
 
-    def _update(self, message: Message, peer: Peer, location: str) -> Message | Pending:
+    def _update(self, asked: Request, peer: Peer, location: str) -> Response | Pending:
         registry = self._registry
         registration, device = self._find(location)
-        options = message.opt
         try:
-            request = decode_update(options.uri_query, options.content_format, message.payload)
+            request = decode_update(asked.uri_query, asked.content_format, asked.payload)
         except DecodeError as error:
             objection = find_objection(peer, registration, device, self._policy)
             refused = objection or Refused(error.reason, str(error))
@@ -138,7 +137,7 @@ class RegistrationDirectory:
         decision = decide_update(request, peer, registration, device, self._policy, known)
         if decision is Renewed.RENEWED:
             assert registration is not None
-            registry.renew(registration, str(peer.address))
+            registry.renew(registration, peer.address)
             return _CHANGED
         if isinstance(decision, Changed):
             if registry.is_overloaded:
@@ -149,7 +148,7 @@ class RegistrationDirectory:
             return pending
         return self._refuse_update(registration, peer, decision)
 
-    def _deregister(self, peer: Peer, location: str) -> Message | Pending:
+    def _deregister(self, peer: Peer, location: str) -> Response | Pending:
         registration, device = self._find(location)
         decision = decide_deregister(peer, registration, device, self._policy)
         if isinstance(decision, Refused):
@@ -165,7 +164,7 @@ class RegistrationDirectory:
     def _complete_after_commit(
         self,
         pending: Pending,
-        answer: Message,
+        answer: Response,
         registration: Registration,
         overtaken: RefusalReason = RefusalReason.UNKNOWN_REGISTRATION,
     ) -> Callable[[CommitOutcome], None]:
@@ -193,14 +192,14 @@ class RegistrationDirectory:
             return None
         return self._registry.find_profile(device.number, profile_id)
 
-    def _refuse(self, claimed: str | None, peer: Peer, refused: Refused) -> Message:
+    def _refuse(self, claimed: str | None, peer: Peer, refused: Refused) -> Response:
         # What the session proved goes before what the request claims.
         node_id = peer.identity or claimed or ""
-        self._registry.refuse(node_id, str(peer.address), refused.text)
+        self._registry.refuse(node_id, peer.address, refused.text)
         return error_response(refused.reason)
 
-    def _refuse_update(self, registration: Registration | None, peer: Peer, refused: Refused) -> Message:
+    def _refuse_update(self, registration: Registration | None, peer: Peer, refused: Refused) -> Response:
         # An unknown location is how a device learns that it has to register anew: nothing to report.
         if registration is not None:
-            self._registry.refuse(registration.node_id, str(peer.address), refused.text)
+            self._registry.refuse(registration.node_id, peer.address, refused.text)
         return error_response(refused.reason)

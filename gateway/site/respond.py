@@ -9,10 +9,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from aiocoap.message import Message
 from aiocoap.numbers.codes import Code
 
 from gateway.lwm2m.errors import RefusalReason
+from gateway.messaging.handling import Response, respond
 
 
 class Fault(Enum):
@@ -54,17 +54,9 @@ ANSWERS: dict[RefusalReason | Fault, Answer] = {
 }
 
 
-def response(code: Code, **options: object) -> Message:
-    """A new response; *options* by the names of ``aiocoap.options.Options``, and ``payload``."""
-    return Message(code=code, **options)
+_ERRORS = {wrong: respond(answer.code, max_age_s=answer.max_age_s) for wrong, answer in ANSWERS.items()}
 
 
-_ERRORS = {
-    wrong: response(code) if max_age_s is None else response(code, max_age=max_age_s)
-    for wrong, (code, max_age_s) in ANSWERS.items()
-}
-
-
-def error_response(wrong: RefusalReason | Fault) -> Message:
-    """The response for *wrong*, without payload; shared, for the message layer only reads it."""
+def error_response(wrong: RefusalReason | Fault) -> Response:
+    """The response for *wrong*, without payload."""
     return _ERRORS[wrong]

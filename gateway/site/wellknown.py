@@ -14,8 +14,6 @@ from aiocoap import resource
 from aiocoap.message import Message
 from aiocoap.numbers.codes import Code
 
-from gateway.site.respond import response
-
 LINK_FORMAT = 40
 
 _TOKEN_LISTS = frozenset({"rt", "if", "rel", "ct"})
@@ -51,10 +49,10 @@ class WellKnownCore(resource.Resource):
     async def render_get(self, request: Message) -> Message:
         """2.05, empty where no link fits; 4.06 for another format than 40."""
         if request.opt.accept not in (None, LINK_FORMAT):
-            return response(Code.NOT_ACCEPTABLE)
+            return Message(code=Code.NOT_ACCEPTABLE)
         links = filter_links(self._links, request.opt.uri_query)
         payload = ",".join(map(str, links)).encode()
-        return response(Code.CONTENT, content_format=LINK_FORMAT, payload=payload)
+        return Message(code=Code.CONTENT, content_format=LINK_FORMAT, payload=payload)
 
 
 def filter_links(links: Iterable[Link], queries: Iterable[str]) -> list[Link]:

@@ -22,6 +22,7 @@ from aiocoap.numbers.codes import Code
 
 from gateway.address import Address
 from gateway.messaging.format import decode_message
+from gateway.messaging.handling import Request, Response, respond
 from gateway.messaging.remote import PlainRemote
 from gateway.messaging.seam import with_payload
 from gateway.messaging.stack import CoapStack
@@ -405,11 +406,11 @@ class _Long(aiocoap.resource.Resource):
 async def test_stock_aiocoap_as_the_device_over_loopback() -> None:
     saved: list[PlainRemote] = []
 
-    def dispatch(request: Message) -> Message | None:
-        if request.opt.uri_path != ("rd",):
+    def dispatch(request: Request) -> Response | None:
+        if request.uri_path != ["rd"]:
             return None
         saved.append(request.remote)
-        return Message(code=Code.CREATED, location_path=("rd", str(len(request.payload))))
+        return respond(Code.CREATED, location_path=("rd", str(len(request.payload))))
 
     stack = CoapStack(aiocoap.resource.Site(), dispatch, entropy=Entropy())
     listener = UdpListener(bind_sockets("127.0.0.1", 0))

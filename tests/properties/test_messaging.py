@@ -17,6 +17,7 @@ from gateway.messaging import format as wire
 from gateway.messaging.blocks import BlockAssembler, BlockError
 from gateway.messaging.deduplication import MessageTable
 from gateway.messaging.format import DecodeError, decode_message, encode_body, encode_header
+from gateway.messaging.handling import Request, Response, respond
 from gateway.messaging.pending import Pending
 from gateway.messaging.remote import PlainRemote
 from gateway.messaging.settings import MessagingSettings
@@ -169,15 +170,15 @@ class _Site(aiocoap.resource.Site):
 _RESOURCE = _Resource()
 
 
-def _dispatch(request: Message) -> Message | Pending | None:
-    """Each of the three ways, by the token."""
-    way = sum(request.token) % 3
+def _dispatch(request: Request) -> Response | Pending | None:
+    """Each of the three ways, by the payload."""
+    way = sum(request.payload) % 3
     if way == 0:
-        return Message(code=Code.CHANGED)
+        return Response(Code.CHANGED)
     if way == 1:
         pending = Pending()
         asyncio.get_running_loop().call_later(
-            sum(request.token) % 5 * 0.1, pending.complete, Message(code=Code.CREATED, location_path=["rd"])
+            sum(request.payload) % 5 * 0.1, pending.complete, respond(Code.CREATED, location_path=["rd"])
         )
         return pending
     return None
@@ -212,11 +213,11 @@ def test_no_peer_can_make_it_raise_or_answer_5_00(datagrams: list[tuple[bytes, i
 @given(_ANYTHING, st.booleans())
 def test_repetition_is_answered_alike_and_works_once(datagram: bytes, is_secure: bool) -> None:
     async def main() -> None:
-        handled: list[Message] = []
+        handled: list[Request] = []
 
-        def dispatch(request: Message) -> Message:
+        def dispatch(request: Request) -> Response:
             handled.append(request)
-            return Message(code=Code.CREATED, location_path=["rd", "x"])
+            return respond(Code.CREATED, location_path=["rd", "x"])
 
         bed = Bed(dispatch)
         peer: Peer = bed.secure() if is_secure else bed.plain()
@@ -236,7 +237,7 @@ def test_repetition_is_answered_alike_and_works_once(datagram: bytes, is_secure:
 @given(_ANYTHING, st.integers(0, 1200))
 def test_plain_peer_gets_at_most_three_times_what_it_sent(datagram: bytes, payload_bytes: int) -> None:
     async def main() -> None:
-        bed = Bed(lambda _: Message(code=Code.CONTENT, payload=bytes(payload_bytes)))
+        bed = Bed(lambda _: respond(Code.CONTENT, payload=bytes(payload_bytes)))
         replies = bed.plain().send(datagram)
         assert sum(map(len, replies)) <= 3 * len(datagram)
         await bed.layer.shutdown()

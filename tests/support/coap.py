@@ -15,6 +15,7 @@ from aiocoap.numbers.codes import Code
 
 from gateway.address import Address
 from gateway.messaging.exchange import MessageLayer
+from gateway.messaging.handling import Request, Response
 from gateway.messaging.pending import Pending
 from gateway.messaging.remote import PlainRemote, Remote, SessionRemote
 from gateway.messaging.requests import Dispatch
@@ -159,11 +160,13 @@ class Peer:
 class Script:
     """A handler that answers as it is told and keeps what it was asked."""
 
-    def __init__(self, answer: Message | Callable[[Message], Message | Pending | None] | None = None) -> None:
+    def __init__(
+        self, answer: Response | Callable[[Request], Response | Pending | None] | None = None
+    ) -> None:
         self.answer = answer
-        self.requests: list[Message] = []
+        self.requests: list[Request] = []
 
-    def __call__(self, request: Message) -> Message | Pending | None:
+    def __call__(self, request: Request) -> Response | Pending | None:
         self.requests.append(request)
         return self.answer(request) if callable(self.answer) else self.answer
 
@@ -173,7 +176,7 @@ class Bed:
 
     def __init__(self, dispatch: Dispatch | None = None, **settings: float) -> None:
         self.tokens = FakeTokens()
-        self.dispatch = dispatch or Script(Message(code=Code.CHANGED))
+        self.dispatch = dispatch or Script(Response(Code.CHANGED))
         self.layer = MessageLayer(
             self.tokens,
             self.dispatch,
@@ -189,6 +192,12 @@ class Bed:
     def plain(self, port: int = 5683, host: str = "192.0.2.1") -> Peer:
         """A peer over plain CoAP; each of its datagrams has a remote of its own."""
         return Peer(self.layer, lambda peer: PlainRemote(Address(host, port), peer.collect))
+
+    def answer(self, answer: Message) -> None:
+        """Answer, as a resource does, the last request that was left to the resources."""
+        request = self.tokens.requests[-1]
+        answer.remote, answer.token = request.remote, request.token
+        self.layer.send_message(answer, lambda: None)
 
     def secure(self, number: int = 1, identity: bytes = b"urn:imei:1") -> Peer:
         """A peer behind a session."""

@@ -1,4 +1,4 @@
-"""Requests of devices as `aiocoap.Message`, the way they come out of the message layer."""
+"""Requests of devices the way they come out of the message layer, and answers as a device reads them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from aiocoap import Message
-from aiocoap.message import Direction
 from aiocoap.numbers.codes import Code
 
 from gateway.address import Address
+from gateway.messaging.handling import Request, Response
 from gateway.messaging.pending import Pending
 
 HOME = Address("192.0.2.7", 5683)
@@ -32,29 +32,30 @@ def request(
     content_format: int | None = None,
     identity: str | None = None,
     address: Address = HOME,
-) -> Message:
+) -> Request:
     """A request for */path*, from *identity* at *address*."""
-    message = Message(code=code, payload=payload, uri_path=path.split("/") if path else (), uri_query=queries)
-    message.direction = Direction.INCOMING
-    message.remote = FakeRemote(identity, address)
-    if content_format is not None:
-        message.opt.content_format = content_format
-    return message
+    segments = path.split("/") if path else []
+    remote = FakeRemote(identity, address)
+    return Request(int(code), segments, list(queries), content_format, [], payload, remote)
 
 
-def answer_of(answer: Message | Pending | None) -> Message:
+def read_response(response: object) -> Message:
+    """*response* as a device reads it: by aiocoap's own codec, in a message with its code."""
+    assert isinstance(response, Response)
+    return Message.decode(bytes([0x60, response.code, 0, 0]) + response.body)
+
+
+def answer_of(answer: Response | Pending | None) -> Message:
     """The answer, which a `Pending` must have by now."""
     if isinstance(answer, Pending):
-        answers: list[Message] = []
-        answer.bind(answers.append)
-        (answer,) = answers
-    assert answer is not None
-    return answer
+        (message,) = collect(answer)()
+        return message
+    return read_response(answer)
 
 
 def collect(pending: object) -> Callable[[], list[Message]]:
     """What *pending* was completed with so far, whenever it is asked."""
     assert isinstance(pending, Pending)
     answers: list[Message] = []
-    pending.bind(answers.append)
+    pending.bind(lambda _, answer: answers.append(read_response(answer)))
     return lambda: list(answers)

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import pytest
-from aiocoap import Message
 from aiocoap.numbers.codes import Code
 
-from gateway.messaging.pending import Pending
+from gateway.messaging.handling import Response
+from gateway.messaging.pending import Answer, Pending
 
-ANSWER = Message(code=Code.CHANGED)
+ANSWER = Response(Code.CHANGED)
 
 
 def test_answer_is_delivered_when_it_is_there() -> None:
-    delivered: list[Message] = []
-    pending = Pending().bind(delivered.append)
+    delivered: list[tuple[Pending, Answer]] = []
+    pending = Pending().bind(lambda *told: delivered.append(told))
     assert delivered == []
     pending.complete(ANSWER)
-    assert delivered == [ANSWER]
+    assert delivered == [(pending, ANSWER)]
 
 
 def test_answer_that_is_there_already_is_delivered_at_once() -> None:
-    delivered: list[Message] = []
+    delivered: list[tuple[Pending, Answer]] = []
     pending = Pending()
     pending.complete(ANSWER)
-    pending.bind(delivered.append)
-    assert delivered == [ANSWER]
+    pending.bind(lambda *told: delivered.append(told))
+    assert delivered == [(pending, ANSWER)]
 
 
 def test_request_is_answered_once() -> None:

@@ -10,6 +10,7 @@ from aiocoap.error import NetworkError, NoRequestInterface
 from aiocoap.numbers.codes import Code
 
 from gateway.address import Address
+from gateway.messaging.handling import Request, Response
 from gateway.messaging.stack import CoapStack
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.coap import CON, EmptySite, Entropy, FakeSession, coap, path, summary
@@ -18,12 +19,12 @@ HOME = Address("192.0.2.1", 5683)
 UPDATE = coap(CON, "0.02", 1, b"t", path("rd/abc"))
 
 
-def _stack() -> tuple[CoapStack, list[Message]]:
-    seen: list[Message] = []
+def _stack() -> tuple[CoapStack, list[Request]]:
+    seen: list[Request] = []
 
-    def dispatch(request: Message) -> Message:
+    def dispatch(request: Request) -> Response:
         seen.append(request)
-        return Message(code=Code.CHANGED)
+        return Response(Code.CHANGED)
 
     return CoapStack(EmptySite(), dispatch, entropy=Entropy()), seen
 

@@ -11,7 +11,8 @@ from aiocoap.numbers.codes import Code
 
 from gateway.address import Address
 from gateway.lwm2m.registration import NosecBinding, Policy
-from gateway.messaging.format import decode_message
+from gateway.messaging.format import decode_request
+from gateway.messaging.handling import Response
 from gateway.messaging.pending import Pending
 from gateway.site.rd import RegistrationDirectory, draw_location
 from registry.commit import CommitFailure
@@ -114,8 +115,7 @@ def test_empty_update_renews_and_is_answered_at_once(
     registry.is_deferred = True
     moved = Address("192.0.2.7", 40_000)
     answer = directory.handle(request(Code.POST, "rd/location-1", address=moved))
-    assert isinstance(answer, Message)
-    assert answer.code == Code.CHANGED
+    assert answer == Response(Code.CHANGED)
     assert registry.calls[-1][0] == "renew 192.0.2.7:40000"
 
 
@@ -191,11 +191,10 @@ def test_captured_datagrams_are_served(
     registry.add(node_id, Security.PSK)
     register(directory, "lwm2m=1.2", "pid=6:27354b9a", identity=node_id)
     registry.registrations["5a3f"] = replace(registry.registrations.pop("location-1"), location="5a3f")
-    message, _, _ = decode_message(bytes.fromhex(vector["hex"]))
-    message.remote = FakeRemote(node_id, HOME)
+    request, _, _ = decode_request(bytes.fromhex(vector["hex"]), FakeRemote(node_id, HOME))
     expected = {"register": Code.CREATED, "update": Code.CHANGED, "deregister": Code.DELETED}
     operation = next(name for name in ("deregister", "register", "update") if name in vector["id"])
-    assert answer_of(directory.handle(message)).code == expected[operation]
+    assert answer_of(directory.handle(request)).code == expected[operation]
 
 
 class TestProfiles:

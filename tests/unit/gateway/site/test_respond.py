@@ -19,7 +19,7 @@ from registry.commit import CommitFailure
 from registry.model import Security
 from tests.support.conformance import Row, rows
 from tests.support.fake_registry import FakeRegistry
-from tests.support.requests import OBJECT_LIST, answer_of, request
+from tests.support.requests import OBJECT_LIST, answer_of, read_response, request
 
 PLAIN, SECURE, FROZEN = "plain-1", "secure-1", "frozen-1"
 ELSEWHERE = Address("198.51.100.1", 5683)
@@ -241,6 +241,6 @@ def test_every_case_is_documented() -> None:
 
 @pytest.mark.parametrize("reason", [*RefusalReason, *Fault])
 def test_answers_carry_no_payload(reason: RefusalReason | Fault) -> None:
-    answer = error_response(reason)
+    answer = read_response(error_response(reason))
     assert answer.code == ANSWERS[reason].code
     assert answer.payload == b""

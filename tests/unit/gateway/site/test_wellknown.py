@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from aiocoap import Message
 from aiocoap.numbers.codes import Code
 
 from gateway.site.wellknown import REGISTRATION, Link, WellKnownCore, filter_links
-from tests.support.requests import request
 
 SENSOR = Link("/sensors/temp", {"rt": "temperature-c oma.x", "if": "sensor", "ct": "40 110"})
 EST = Link("/est/crts", {"rt": "ace.est.crts", "ct": "281"})
 LINKS = (REGISTRATION, SENSOR, EST)
+PATH = (".well-known", "core")
 
 
 def test_attributes_that_are_numbers_stand_without_quotes() -> None:
@@ -18,14 +19,14 @@ def test_attributes_that_are_numbers_stand_without_quotes() -> None:
 
 
 async def test_list_comes_in_link_format() -> None:
-    answer = await WellKnownCore().render_get(request(Code.GET, ".well-known/core"))
+    answer = await WellKnownCore().render_get(Message(code=Code.GET, uri_path=PATH))
     assert answer.code == Code.CONTENT
     assert answer.opt.content_format == 40
     assert answer.payload == b'</rd>;ct=40;title="LwM2M registration"'
 
 
 async def test_other_formats_are_not_acceptable() -> None:
-    asked = request(Code.GET, ".well-known/core")
+    asked = Message(code=Code.GET, uri_path=PATH)
     asked.opt.accept = 110
     assert (await WellKnownCore().render_get(asked)).code == Code.NOT_ACCEPTABLE
     asked.opt.accept = 40
@@ -33,7 +34,7 @@ async def test_other_formats_are_not_acceptable() -> None:
 
 
 async def test_nothing_that_fits_is_an_empty_list() -> None:
-    asked = request(Code.GET, ".well-known/core", ["rt=none"])
+    asked = Message(code=Code.GET, uri_path=PATH, uri_query=["rt=none"])
     answer = await WellKnownCore(LINKS).render_get(asked)
     assert (answer.code, answer.payload) == (Code.CONTENT, b"")
 
