@@ -1,4 +1,4 @@
-"""``nodegate bench`` runs to its end on a small load and answers what it promises. No figure is judged here."""
+"""``nodegate bench`` runs to its end on a small load and checks every answer. No figure is judged here."""
 
 from __future__ import annotations
 

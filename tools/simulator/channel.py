@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.dtls.client import Client, ClientConfig
-from gateway.dtls.events import ClientClosed, ClientData, ClientEstablished, ClientEvent, ClientFailed
+from gateway.dtls.events import (
+    ClientClosed,
+    ClientData,
+    ClientEstablished,
+    ClientEvent,
+    ClientFailed,
+    ServerPresented,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +163,5 @@ class SecureChannel:
                 return ChannelDown(str(reason))
             case ClientClosed(reason=reason):
                 return ChannelDown(str(reason))
+            case ServerPresented():
+                return ChannelDown("the server answered a pre-shared key with a certificate")
