@@ -65,23 +65,20 @@ class Gateway:
             loop=loop,
             now=clock.monotonic,
         )
+        self.receive_coap = self.stack.receive_plain
+        "Takes a datagram of the plain listener, and its address."
+
         self.stack.routes.plain = send_coap
         self.stack.routes.secure = self.coaps.send
+        self.receive_coaps = self.coaps.receive
+        "Takes a datagram of the secure listener, and its address; `flush_coaps` must follow its batch."
+
+        self.flush_coaps = self.coaps.flush
+        "Sends what the batch of the secure listener gave rise to."
+
         registry.on_end(self._end_sessions)
         registry.on_refusal(_log_refusal)
         registry.on_fault(_log_fault)
-
-    def receive_coap(self, datagram: bytes, address: Address) -> None:
-        """Take a datagram of the plain listener."""
-        self.stack.receive_plain(datagram, address)
-
-    def receive_coaps(self, datagram: bytes, address: Address) -> None:
-        """Take a datagram of the secure listener; `flush_coaps` must follow its batch."""
-        self.coaps.receive(datagram, address)
-
-    def flush_coaps(self) -> None:
-        """Send what the batch of the secure listener gave rise to."""
-        self.coaps.flush()
 
     async def close(self) -> None:
         """Tell the live sessions, within a bound, and stop."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.lwm2m.errors import DecodeError, OptionTooLong
 from gateway.lwm2m.nodeid import find_malformed_urn
@@ -18,16 +18,15 @@ from gateway.lwm2m.versions import Version, decode_version
 MAX_OPTION_BYTES = 255
 "Uri-Query, RFC 7252 §5.10."
 
+MAX_LIFETIME_DIGITS = 10
 MAX_VENDOR_PARAMETERS = 16
 MAX_VENDOR_CHARACTERS = 1024
 
-_LIFETIME = re.compile(r"[0-9]{1,10}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _QUEUE_MODE_SPELLINGS = frozenset({"", "true"})
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(NamedTuple):
     """What the queries say; None where they say nothing."""
 
     node_id: str | None = None
@@ -134,7 +133,7 @@ def _decode_node_id(text: str | None) -> str | None:
 def _decode_lifetime(text: str | None) -> int | None:
     if text is None:
         return None
-    if _LIFETIME.fullmatch(text) is None:
+    if len(text) > MAX_LIFETIME_DIGITS or not (text.isascii() and text.isdigit()):
         raise DecodeError("lt is no number of seconds")
     return int(text)
 

@@ -67,8 +67,7 @@ class Peer(NamedTuple):
     "``IP:PORT`` it comes from, IPv6 in brackets."
 
 
-@dataclass(frozen=True, slots=True)
-class RegisterRequest:
+class RegisterRequest(NamedTuple):
     """A Register whose parameters are well-formed and complete."""
 
     parameters: Parameters
@@ -76,8 +75,7 @@ class RegisterRequest:
     "The object list, not read yet; empty where none was sent."
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateRequest:
+class UpdateRequest(NamedTuple):
     """An Update whose parameters are well-formed."""
 
     parameters: Parameters = NO_PARAMETERS
@@ -100,8 +98,7 @@ class Refused:
         return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A Register that may be stored."""
 
     device: Device

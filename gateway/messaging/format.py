@@ -43,7 +43,7 @@ BAD_OPTION: Final = 64
 
 _URI_PATH: Final = int(OptionNumber.URI_PATH)
 _CONTENT_FORMAT: Final = int(OptionNumber.CONTENT_FORMAT)
-_TEXTS: Final = frozenset({_URI_PATH, int(OptionNumber.URI_QUERY)})
+_URI_QUERY: Final = int(OptionNumber.URI_QUERY)
 _LONGEST_TEXT: Final = 255
 _LONGEST_CONTENT_FORMAT: Final = 2
 
@@ -130,7 +130,7 @@ _RULES: Final[dict[int, _Rule]] = {
 
 
 def decode_request(datagram: bytes, remote: Remote) -> tuple[Request, int, int]:
-    """Decode *datagram*, which is at least `HEADER_BYTES` long, of version 1 and of a method's code.
+    """Decode *datagram*, at least `HEADER_BYTES` long, of version 1, with a method's code in CON or NON.
 
     Gives the request, the traits of its options (`BLOCK1` …) and, with `BAD_OPTION` among them, the number
     of the first critical option that cannot be accepted: unknown, repeated against its nature, of a wrong
@@ -140,23 +140,21 @@ def decode_request(datagram: bytes, remote: Remote) -> tuple[Request, int, int]:
         DecodeError: a message format error.
     """
     size = len(datagram)
-    start = _check_header(datagram, size)
+    start = _check_token(datagram, size)
     path, query, content_format, others, end, traits, bad_option = _decode_options(datagram, start, size)
-    return (
-        Request(datagram[1], path, query, content_format, others, datagram[end:], remote),
-        traits,
-        bad_option,
-    )
+    payload = datagram[end:]
+    return Request(datagram[1], path, query, content_format, others, payload, remote), traits, bad_option
 
 
 def decode_message(datagram: bytes, remote: Remote | None = None) -> tuple[Message, int, int]:
-    """Decode *datagram*, of any code, likewise.
+    """Decode *datagram* of any type and code likewise.
 
     Raises:
         DecodeError: a message format error.
     """
     size = len(datagram)
-    start = _check_header(datagram, size)
+    start = _check_token(datagram, size)
+    _check_code(datagram[1], datagram[0] >> 4 & 3, size)
     path, query, content_format, others, end, traits, bad_option = _decode_options(datagram, start, size)
     options = _make_options(path, query, content_format, others)
     return _make_message(datagram, options, datagram[end:], remote), traits, bad_option
@@ -177,16 +175,14 @@ def response_message(response: Response) -> Message:
     return message
 
 
-def _check_header(datagram: bytes, size: int) -> int:
-    """Where the options begin."""
-    first = datagram[0]
-    token_end = HEADER_BYTES + (first & 0x0F)
-    if first & 0x0F > MAX_TOKEN_BYTES:
+def _check_token(datagram: bytes, size: int) -> int:
+    """Where the token ends and the options begin."""
+    length = datagram[0] & 0x0F
+    if length > MAX_TOKEN_BYTES:
         raise DecodeError("token longer than 8 bytes", 0)
-    if token_end > size:
+    if HEADER_BYTES + length > size:
         raise DecodeError("token cut off", HEADER_BYTES)
-    _check_code(datagram[1], first >> 4 & 3, size)
-    return token_end
+    return HEADER_BYTES + length
 
 
 def _check_code(code: int, message_type: int, size: int) -> None:
@@ -231,12 +227,14 @@ def _decode_options(datagram: bytes, position: int, size: int) -> _Options:
         value = datagram[position:end]
         position = end
         # The options of an ordinary request first, without a table.
-        if number in _TEXTS and length <= _LONGEST_TEXT:
+        if (number == _URI_PATH or number == _URI_QUERY) and length <= _LONGEST_TEXT:  # noqa: SIM109
             try:
-                (path if number == _URI_PATH else query).append(value.decode())
+                text = value.decode()
             except UnicodeDecodeError:
                 traits |= BAD_OPTION
                 bad_option = bad_option or number
+            else:
+                (path if number == _URI_PATH else query).append(text)
         elif number == _CONTENT_FORMAT and length <= _LONGEST_CONTENT_FORMAT:
             if content_format is None:
                 content_format = int.from_bytes(value, "big")

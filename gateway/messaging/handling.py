@@ -78,14 +78,16 @@ def respond(
 
 
 def _option(delta: int, value: bytes) -> bytes:
-    """One option, *delta* after the one before; both are below 269 here (RFC 7252 §3.1)."""
+    """One option, *delta* after the one before (RFC 7252 §3.1)."""
     length = len(value)
-    if delta < 13 and length < 13:
-        return bytes((delta << 4 | length,)) + value
     if length > _LONGEST_VALUE:
         raise ValueError(f"an option of {length} bytes")
-    extended = bytes(part - 13 for part in (delta, length) if part > 12)
-    return bytes((min(delta, 13) << 4 | min(length, 13),)) + extended + value
+    if delta > 12:
+        # Only Max-Age as the first option, whose value is short.
+        return bytes((0xD0 | length, delta - 13)) + value
+    if length > 12:
+        return bytes((delta << 4 | 13, length - 13)) + value
+    return bytes((delta << 4 | length,)) + value
 
 
 def _uint(value: int) -> bytes:

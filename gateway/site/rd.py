@@ -8,7 +8,7 @@ to be on disk first, after the commit. Knows neither sockets nor tables.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from aiocoap.numbers.codes import Code
@@ -40,6 +40,11 @@ from registry.store import Registry
 
 ROOT = "rd"
 
+_LOCATION_CHARACTERS: Final = 22
+_LOCATION_BYTES: Final = 18
+"Random bytes taken for one: they are 24 characters, without padding."
+_LOCATIONS_AT_ONCE: Final = 32
+
 _POST: Final = int(Code.POST)
 _DELETE: Final = int(Code.DELETE)
 _CREATED: Final = int(Code.CREATED)
@@ -53,9 +58,15 @@ _FAILURES: dict[CommitFailure, RefusalReason | Fault] = {
 }
 
 
-def draw_location() -> str:
-    """128 random bits in 22 URL-safe characters: the handle that a plain-CoAP registration is held by."""
-    return secrets.token_urlsafe(16)
+def draw_locations() -> Iterator[str]:
+    """22 random URL-safe characters each, 132 bits: the handle that a plain-CoAP registration is held by.
+
+    Without end. Random bytes are fetched for several at once, which is three times cheaper.
+    """
+    while True:
+        text = secrets.token_urlsafe(_LOCATIONS_AT_ONCE * _LOCATION_BYTES)
+        for start in range(0, len(text), _LOCATION_CHARACTERS + 2):
+            yield text[start : start + _LOCATION_CHARACTERS]
 
 
 class RegistrationDirectory:
@@ -66,12 +77,13 @@ class RegistrationDirectory:
         registry: Registry,
         policy: Policy,
         clock: Clock,
-        create_location: Callable[[], str] = draw_location,
+        create_location: Callable[[], str] | None = None,
     ) -> None:
+        """*create_location* gives a new unguessable segment of a path at each call."""
         self._registry = registry
         self._policy = policy
         self._clock = clock
-        self._create_location = create_location
+        self._create_location = create_location or draw_locations().__next__
 
     def handle(self, request: Request) -> Response | Pending | None:
         """Answer *request*, or None if its path is not ours.

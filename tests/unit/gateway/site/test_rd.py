@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from gateway.lwm2m.registration import NosecBinding, Policy
 from gateway.messaging.format import decode_request
 from gateway.messaging.handling import Response
 from gateway.messaging.pending import Pending
-from gateway.site.rd import RegistrationDirectory, draw_location
+from gateway.site.rd import RegistrationDirectory, draw_locations
 from registry.commit import CommitFailure
 from registry.model import Security
 from tests.support.fake_registry import FakeRegistry
@@ -99,8 +100,8 @@ def test_session_without_ep_registers_its_identity(
     assert registry.registrations["location-1"].identity == NODE
 
 
-def test_location_is_128_random_bits_in_22_url_safe_characters() -> None:
-    locations = {draw_location() for _ in range(100)}
+def test_location_is_132_random_bits_in_22_url_safe_characters() -> None:
+    locations = set(islice(draw_locations(), 100))
     assert len(locations) == 100
     for location in locations:
         assert len(location) == 22
