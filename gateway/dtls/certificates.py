@@ -90,16 +90,15 @@ def decode_leaf(der: bytes) -> LeafCertificate | CredentialRefusal:
     parsed = read_certificate(der)
     if parsed is None:
         return CredentialRefusal(CredentialFault.MALFORMED)
-    names = tuple(dict.fromkeys(_names_of(parsed)))
+    with unwarned():
+        names = tuple(dict.fromkeys(_names_of(parsed)))
     dates = dates_of(parsed)
     return LeafCertificate(der, sha256(der).digest(), names, *dates, _public_key_of(parsed), parsed)
 
 
 def read_certificate(der: bytes) -> x509.Certificate | None:
     """The certificate, every part of it readable but perhaps its key; None: it is not."""
-    # The library warns of small faults (a serial number of zero, a country of three letters), which
-    # are no reason to refuse a device, and nothing that a peer sends may write to the log by itself.
-    with catch_warnings(action="ignore"):
+    with unwarned():
         try:
             certificate = x509.load_der_x509_certificate(der)
             # Parsed when first asked for: what is in here no longer raises later.
@@ -108,6 +107,15 @@ def read_certificate(der: bytes) -> x509.Certificate | None:
         except UNREADABLE:
             return None
     return certificate
+
+
+def unwarned() -> catch_warnings[None]:
+    """Wrap this around whatever looks into a peer's certificate.
+
+    The library warns of small faults (a serial number of zero, a country of three letters). They are no
+    reason to refuse a device, and nothing that a peer sends may write to the log by itself.
+    """
+    return catch_warnings(action="ignore")
 
 
 def decode_certificates(data: bytes) -> tuple[bytes, ...]:
@@ -152,8 +160,7 @@ def is_ca(certificate: x509.Certificate) -> bool:
 
 def _names_of(certificate: x509.Certificate) -> Iterator[CertificateName]:
     for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME):
-        if isinstance(attribute.value, str):
-            yield CertificateName(NameKind.COMMON_NAME, attribute.value)
+        yield CertificateName(NameKind.COMMON_NAME, str(attribute.value))
     try:
         alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

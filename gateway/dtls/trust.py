@@ -31,6 +31,7 @@ from gateway.dtls.certificates import (
     dates_of,
     is_ca,
     read_certificate,
+    unwarned,
 )
 from gateway.dtls.refusal import CredentialFault, CredentialRefusal
 
@@ -98,6 +99,23 @@ def verify_chain(
     role: Role = Role.CLIENT,
 ) -> TrustedCertificate | CredentialRefusal:
     """Judge *leaf*, which came with *issuers* behind it, in any order."""
+    with unwarned():
+        return _verify_chain(leaf, issuers, anchors, now_s, role)
+
+
+def verify_pinned(
+    leaf: LeafCertificate, pinned: bytes, now_s: float
+) -> TrustedCertificate | CredentialRefusal:
+    """Judge *leaf* where exactly *pinned* (DER) is expected: equality and dates decide, no CA does."""
+    fault = leaf.dates_fault(now_s) if leaf.der == pinned else CredentialFault.NOT_PINNED
+    if fault is None and leaf.public_key is None:
+        fault = CredentialFault.KEY_TYPE
+    return TrustedCertificate(leaf, None) if fault is None else CredentialRefusal(fault, leaf.names)
+
+
+def _verify_chain(
+    leaf: LeafCertificate, issuers: Sequence[bytes], anchors: TrustAnchors, now_s: float, role: Role
+) -> TrustedCertificate | CredentialRefusal:
     fault = _size_fault(leaf, issuers)
     parsed = [read_certificate(der) for der in issuers]
     readable = [issuer for issuer in parsed if issuer is not None]
@@ -111,16 +129,6 @@ def verify_chain(
     if chain is None:
         return CredentialRefusal(_explain(leaf, readable, anchors, now_s, role), leaf.names)
     return TrustedCertificate(leaf, sha256(chain[-1].public_bytes(Encoding.DER)).digest())
-
-
-def verify_pinned(
-    leaf: LeafCertificate, pinned: bytes, now_s: float
-) -> TrustedCertificate | CredentialRefusal:
-    """Judge *leaf* where exactly *pinned* (DER) is expected: equality and dates decide, no CA does."""
-    fault = leaf.dates_fault(now_s) if leaf.der == pinned else CredentialFault.NOT_PINNED
-    if fault is None and leaf.public_key is None:
-        fault = CredentialFault.KEY_TYPE
-    return TrustedCertificate(leaf, None) if fault is None else CredentialRefusal(fault, leaf.names)
 
 
 def _size_fault(leaf: LeafCertificate, issuers: Sequence[bytes]) -> CredentialFault | None:

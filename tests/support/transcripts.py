@@ -118,7 +118,7 @@ def _protect(suite: Suite, key: bytes, iv: bytes, mac: bytes, cid: bytes, is_etm
 def _protect_cbc(key: bytes, mac: bytes, cid: bytes, is_etm: bool) -> _Protection:
     def seal_again(one: Opened) -> bytes:
         record = one.seen.record
-        # What a new sealer draws becomes the IV by one pass through the cipher: this leads to the recorded one.
+        # What a new sealer draws becomes the IV by one pass through the cipher.
         drawn = Cipher(algorithms.AES(key), modes.ECB()).decryptor().update(record.fragment[:16])
         sealer = CbcSealer(key, mac, cid, lambda length: drawn[:length], is_etm)
         return sealer.seal(one.content_type, record.epoch, record.sequence, one.plaintext)

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.dtls.errors import DecodeError, LocalProtocolError
-from gateway.dtls.wire import Reader, encode_vector
+from gateway.dtls.wire import Reader, encode_u16_list, encode_vector
 
 
 def test_numbers_are_big_endian_and_advance() -> None:
@@ -44,3 +44,21 @@ def test_vector_that_does_not_fit_its_length_is_our_mistake() -> None:
     assert len(encode_vector(bytes(255), 1)) == 256
     with pytest.raises(LocalProtocolError):
         encode_vector(bytes(256), 1)
+
+
+def test_numbers_of_two_bytes_come_back() -> None:
+    assert encode_u16_list((1, 0xFFFF)) == b"\0\4\0\1\xff\xff"
+    reader = Reader(b"\0\4\0\1\xff\xffrest")
+    assert reader.u16_list() == (1, 0xFFFF)
+    assert reader.rest() == b"rest"
+
+
+@pytest.mark.parametrize("data", [b"\0\0", b"\0\1x", b"\0\3xyz", b"\0\4xyz", b"\0"])
+def test_list_of_numbers_that_is_empty_or_odd_is_refused(data: bytes) -> None:
+    with pytest.raises(DecodeError):
+        Reader(data).u16_list()
+
+
+def test_more_numbers_than_a_list_holds_are_our_mistake() -> None:
+    with pytest.raises(LocalProtocolError):
+        encode_u16_list([0] * 0x8000)
