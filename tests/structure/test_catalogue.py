@@ -40,7 +40,7 @@ NOT_BUILT = {
     "F12": "requests to devices",
     "F13": "requests to devices",
 }
-"Case → what it is about."
+"Case → what it is about. No handshake comes to it; what a decoder alone can judge may be tested already."
 
 EXPECTED = {f"{theme}{number}" for theme, count in CASES.items() for number in range(1, count + 1)} - set(
     NOT_BUILT
@@ -74,7 +74,11 @@ def test_case_of_what_is_built_has_a_test(case: str) -> None:
 
 
 def test_no_test_bears_the_name_of_another_case() -> None:
-    strays = {case: tests for case, tests in catalogue_tests().items() if case not in EXPECTED}
+    strays = {
+        case: tests
+        for case, tests in catalogue_tests().items()
+        if case not in EXPECTED and not (case in NOT_BUILT and all("/test_leaf_" in test for test in tests))
+    }
     assert not strays, "not in the catalogue, or listed here as not built"
 
 
