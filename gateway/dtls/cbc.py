@@ -36,6 +36,9 @@ MAC_BYTES: Final = 32
 MAX_PADDING_BYTES: Final = 255
 "Beside the byte that says how much there is."
 
+Contexts = tuple[CipherContext, HmacSha256]
+"Of one direction: AES under the write key, HMAC under the MAC key."
+
 _MIN_FRAGMENT_BYTES: Final = 64
 "An IV, one block and a MAC, or an IV and the three blocks that hold a MAC and a byte of padding."
 
@@ -59,10 +62,9 @@ class CbcSealer:
     __slots__ = (
         "__weakref__",
         "_cid",
-        "_encryptor",
+        "_contexts",
         "_entropy",
         "_key",
-        "_mac",
         "_mac_key",
         "encrypt_then_mac",
     )
@@ -80,8 +82,7 @@ class CbcSealer:
         self._cid = peer_cid
         self._entropy = entropy
         self.encrypt_then_mac = encrypt_then_mac
-        self._encryptor: CipherContext | None = None
-        self._mac: HmacSha256 | None = None
+        self._contexts: Contexts | None = None
 
     @property
     def overhead_bytes(self) -> int:
@@ -108,8 +109,7 @@ class CbcSealer:
             start = TYPE_BYTES[content_type] + b"\xfe\xfd"
             mac_start = number + start
             start += number
-        encryptor, mac = self._encryptor or self._make(), self._mac
-        assert mac is not None, "made with the encryptor"
+        encryptor, mac = self._contexts or self._make()
         random = self._entropy(IV_BYTES)
         if self.encrypt_then_mac:
             sealed = encryptor.update(random + plaintext + _PADDINGS[~size & 15])
@@ -121,27 +121,26 @@ class CbcSealer:
 
     def release(self) -> None:
         """Let go of the contexts until the next record."""
-        self._encryptor = self._mac = None
+        self._contexts = None
 
-    def _make(self) -> CipherContext:
-        self._mac = HmacSha256(self._mac_key)
-        encryptor = self._encryptor = Cipher(algorithms.AES(self._key), modes.CBC(_NO_IV)).encryptor()
+    def _make(self) -> Contexts:
+        encryptor = Cipher(algorithms.AES(self._key), modes.CBC(_NO_IV)).encryptor()
+        contexts = self._contexts = encryptor, HmacSha256(self._mac_key)
         RECENT.add(self)
-        return encryptor
+        return contexts
 
 
 class CbcOpener:
     """Opens the records of one direction: towards us, who asked for *own_cid* in them, or for none."""
 
-    __slots__ = ("__weakref__", "_cid", "_decryptor", "_key", "_mac", "_mac_key", "encrypt_then_mac")
+    __slots__ = ("__weakref__", "_cid", "_contexts", "_key", "_mac_key", "encrypt_then_mac")
 
     def __init__(self, key: bytes, mac_key: bytes, own_cid: bytes, encrypt_then_mac: bool) -> None:
         self._key = key
         self._mac_key = mac_key
         self._cid = own_cid
         self.encrypt_then_mac = encrypt_then_mac
-        self._decryptor: CipherContext | None = None
-        self._mac: HmacSha256 | None = None
+        self._contexts: Contexts | None = None
 
     def open(self, record: Record) -> tuple[int, bytes] | None:
         """The content type and the content of an authentic record; None for any other.
@@ -160,8 +159,7 @@ class CbcOpener:
             return None
         else:
             mac_start = number + TYPE_BYTES[content_type] + b"\xfe\xfd"
-        decryptor, mac = self._decryptor or self._make(), self._mac
-        assert mac is not None, "made with the decryptor"
+        decryptor, mac = self._contexts or self._make()
         if self.encrypt_then_mac:
             plaintext = _open_encrypted(fragment, mac_start, decryptor, mac)
         else:
@@ -175,14 +173,14 @@ class CbcOpener:
 
     def release(self) -> None:
         """Let go of the contexts until the next record."""
-        self._decryptor = self._mac = None
+        self._contexts = None
 
-    def _make(self) -> CipherContext:
-        self._mac = HmacSha256(self._mac_key)
+    def _make(self) -> Contexts:
         # One context for all records: the IV goes through it as a block, whose plaintext is thrown away.
-        decryptor = self._decryptor = Cipher(algorithms.AES(self._key), modes.CBC(_NO_IV)).decryptor()
+        decryptor = Cipher(algorithms.AES(self._key), modes.CBC(_NO_IV)).decryptor()
+        contexts = self._contexts = decryptor, HmacSha256(self._mac_key)
         RECENT.add(self)
-        return decryptor
+        return contexts
 
 
 def _open_encrypted(

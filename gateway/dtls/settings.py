@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from gateway.dtls.credential import Credential
 from gateway.dtls.errors import LocalProtocolError
-from gateway.dtls.extensions import MAX_CID_BYTES, CertificateType
-from gateway.dtls.groups import OFFERED_GROUPS, NamedGroup
+from gateway.dtls.extensions import MAX_CID_BYTES
 from gateway.dtls.suites import DEFAULT_SUITES, SUITES
-
-
-class CbcPolicy(StrEnum):
-    """Whether a client that offers no AEAD suite that we use is served with a CBC suite."""
-
-    ANY = "any"
-    ETM = "etm"
-    "If it can encrypt before it authenticates (RFC 7366)."
-
-    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +32,7 @@ class EndpointConfig:
     "Bytes of our connection IDs, the node byte included; 0: none are given."
 
     suites: tuple[int, ...] = DEFAULT_SUITES
-    "Cipher suites by IANA number; our order decides, but every AEAD goes before any CBC."
-
-    cbc: CbcPolicy = CbcPolicy.ANY
+    "Cipher suites by IANA number; our order decides."
 
     mtu_bytes: int = 1200
     "Largest datagram of a flight that is not yet in small-datagram back-off."
@@ -119,21 +104,10 @@ class EndpointConfig:
 class ClientConfig:
     """The client role."""
 
-    identity: bytes = b""
-    psk: bytes = b""
-    credential: Credential | None = None
-    "Shown when an ECDHE_ECDSA suite is chosen and the server asks; None: nothing is shown."
-
+    identity: bytes
+    psk: bytes
     suites: tuple[int, ...] = DEFAULT_SUITES
     "Offered in this order."
-
-    server_certificate_types: tuple[CertificateType, ...] = (CertificateType.X509,)
-    "What the server may show, in order of preference."
-
-    server_name: bytes | None = None
-    encrypt_then_mac: bool = True
-    groups: tuple[NamedGroup, ...] = OFFERED_GROUPS
-    "In order of preference; the curves of certificates that can be read belong to them."
 
     cid: bytes | None = b""
     "What records towards us carry; empty: none, but we can send the server's; None: not offered."

@@ -16,7 +16,6 @@ from gateway.dtls.events import (
     ClientEstablished,
     ClientEvent,
     ClientFailed,
-    ServerPresented,
 )
 
 
@@ -163,5 +162,3 @@ class SecureChannel:
                 return ChannelDown(str(reason))
             case ClientClosed(reason=reason):
                 return ChannelDown(str(reason))
-            case ServerPresented():
-                return ChannelDown("the server answered a pre-shared key with a certificate")

@@ -339,6 +339,14 @@ def test_contexts_are_made_when_first_used_and_again_after_a_release(
         opener.release()
 
 
+@modes_of_mac
+def test_record_passes_though_its_context_may_not_stay(monkeypatch: pytest.MonkeyPatch, is_etm: bool) -> None:
+    monkeypatch.setattr(cbc, "RECENT", RecentContexts(0))
+    sealer, opener = pair(CID, is_etm)
+    for number in range(3):
+        assert opener.open(only(sealer.seal(DATA, 1, number, b"content"), CID)) == (DATA, b"content")
+
+
 def test_forgery_does_not_spoil_the_record_after_it() -> None:
     for is_etm in (False, True):
         sealer, opener = pair(b"", is_etm)

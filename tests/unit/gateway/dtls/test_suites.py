@@ -100,3 +100,6 @@ def test_gcm_makes_its_context_when_first_used_and_again_after_a_release(
     cipher.release()  # type: ignore[attr-defined]
     assert cipher.decrypt(bytes(12), sealed, b"") == b"content"
     assert len(recent) == 2
+    monkeypatch.setattr(suites, "RECENT", RecentContexts(0))
+    cipher = GCM.aead(b"k" * 16)
+    assert cipher.decrypt(bytes(12), cipher.encrypt(bytes(12), b"content", b""), b"") == b"content"
