@@ -26,12 +26,18 @@ def test_integers_are_exact_and_names_may_repeat():
         b"9" * 5000,
         b"[" * 200_000,
         b'{"a":' * 100_000,
+        b'["\\ud800"]',
+        b'[{"\\uDFFF\\uD800":1}]',
     ],
     ids=lambda payload: payload[:12].hex(),
 )
 def test_anything_else_is_refused(payload):
     with pytest.raises(DecodeError):
         decode_json(payload)
+
+
+def test_characters_in_two_escapes_are_whole():
+    assert decode_json(rb'["\ud83d\uDE00", "\\ud800"]') == ["\U0001f600", "\\ud800"]
 
 
 def test_size_is_bounded(monkeypatch):
