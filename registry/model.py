@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Security(StrEnum):
@@ -102,9 +103,11 @@ class ObjectList:
     "What the root link's ``ct`` names beyond the mandatory formats."
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A device's place, from its accepted Register to its end."""
+class Registration(NamedTuple):
+    """A device's place, from its accepted Register to its end.
+
+    A named tuple, because one is made for each Register and for each move to another port.
+    """
 
     device: int
     "`Device.number`"

@@ -11,7 +11,6 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar, get_args
 
@@ -227,7 +226,7 @@ class Registry:
             return
         shared = self._pool.share(registration.objects)
         if shared.objects is not registration.objects:
-            registration = replace(registration, objects=shared.objects)
+            registration = registration._replace(objects=shared.objects)
         self._overlay.begin(number, self.find_registration_of(number), registration)
         self._writer.submit(Register(device, registration, shared, done))
 
@@ -240,7 +239,7 @@ class Registry:
             return
         shared = self._pool.share(registration.objects)
         if shared.objects is not registration.objects:
-            registration = replace(registration, objects=shared.objects)
+            registration = registration._replace(objects=shared.objects)
         self._overlay.begin(number, before, registration)
         self._writer.submit(Alter(device, before, registration, shared, done))
 
@@ -447,10 +446,10 @@ class Registry:
         number = registration.device
         pending = self._overlay.devices.get(number)
         if pending is not None and pending.latest is not None:
-            self._overlay.replace_latest(number, replace(pending.latest, address=address))
+            self._overlay.replace_latest(number, pending.latest._replace(address=address))
         current = self._memory.registrations.get(number)
         if current is not None and current.location == registration.location:
-            self._memory.put_registration(replace(current, address=address))
+            self._memory.put_registration(current._replace(address=address))
             self._snapshots.note_move(number)
 
     def _tell(self, fact: Fact) -> None:

@@ -11,7 +11,7 @@ First who, then what: the object list of a stranger is never read. Knows no resp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 from sys import intern
 from typing import Any, NamedTuple
@@ -110,25 +110,27 @@ class Accepted(NamedTuple):
 
     def create_registration(self, location: str, registered_at_ms: int) -> Registration:
         """The registration under *location*, which the caller drew at random."""
-        device, parameters = self.device, self.parameters
+        device, peer, parameters, binding, lifetime_s, objects = self
         assert parameters.lwm2m is not None
         # Equal strings are shared: a million registrations are kept.
         node_id = device.node_id
+        identity = node_id if peer.identity == node_id else peer.identity
+        # By position: by name takes three times as long.
         return Registration(
-            device=device.number,
-            device_id=device.device_id,
-            node_id=node_id,
-            location=location,
-            identity=node_id if self.peer.identity == node_id else self.peer.identity,
-            address=self.peer.address,
-            lwm2m=intern(parameters.lwm2m),
-            binding=self.binding,
-            lifetime_s=self.lifetime_s,
-            objects=self.objects,
-            registered_at_ms=registered_at_ms,
-            sms=parameters.sms or None,
-            profile_id=parameters.profile_id,
-            parameters=parameters.vendor,
+            device.number,
+            device.device_id,
+            node_id,
+            location,
+            identity,
+            peer.address,
+            intern(parameters.lwm2m),
+            binding,
+            lifetime_s,
+            objects,
+            registered_at_ms,
+            parameters.sms or None,
+            parameters.profile_id,
+            parameters.vendor,
         )
 
 
@@ -272,7 +274,7 @@ def decide_update(
         return Refused(RefusalReason.UNKNOWN_PROFILE, parameters.profile_id or "")
     if not changes:
         return Renewed.RENEWED
-    return Changed(replace(registration, address=peer.address, **changes))
+    return Changed(registration._replace(address=peer.address, **changes))
 
 
 def decide_deregister(

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -66,7 +65,7 @@ class Run:
             self.registry.register(make_registration(device, next(self.locations)), self.outcomes.append)
         elif kind == "change" and known is not None:
             self.submitted += 1
-            self.registry.change(replace(known, lifetime_s=known.lifetime_s + 1), self.outcomes.append)
+            self.registry.change(known._replace(lifetime_s=known.lifetime_s + 1), self.outcomes.append)
         elif kind == "deregister" and known is not None:
             self.submitted += 1
             self.registry.deregister(known, self.outcomes.append)

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +121,7 @@ def make_registration(device: Device, location: str = "", **values: Any) -> Regi
         objects=OBJECTS,
         registered_at_ms=1_800_000_000_000,
     )
-    return replace(registration, **values)
+    return registration._replace(**values)
 
 
 async def register(registry: Registry, node_id: str, location: str = "", **values: Any) -> Registration:

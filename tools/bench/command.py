@@ -86,9 +86,15 @@ def _run(
         stock_server = stack.enter_context(_stock(folder))
         server = stack.enter_context(_gateway(folder, "main", plain_ids, credentials))
         sockets = stack.enter_context(load.connected_sockets(SECURE_PORTS, server.ports["coaps"]))
-        plain = PlainDevices(server, plain_ids)
-        # Its receive buffer has the system's size: a larger window would overflow it.
-        stock = PlainDevices(stock_server, plain_ids[:1_000], register_window=scenarios.WINDOW)
+        plain_sockets = stack.enter_context(
+            load.connected_sockets(scenarios.PLAIN_PORTS, server.ports["coap"])
+        )
+        plain = PlainDevices(server, plain_ids, plain_sockets)
+        # Its receive buffer has the system's size: more outstanding ones would overflow it.
+        stock_sockets = stack.enter_context(
+            load.connected_sockets(scenarios.WINDOW, stock_server.ports["coap"])
+        )
+        stock = PlainDevices(stock_server, plain_ids[:1_000], stock_sockets)
         secure = SecureDevices(server, credentials, sockets)
 
         times: dict[str, list[float]] = {}
@@ -97,12 +103,12 @@ def _run(
             measured = {
                 "drained Python echo": scenarios.echo(echo_server, 10 * count),
                 "Register over coap": plain.register(),
-                "Update over coap": plain.update(5 * count),
+                "Update over coap": plain.update(5),
                 "PSK handshake": secure.handshake(),
                 "Register over coaps": secure.register(),
                 "Update over coaps": secure.update(5),
                 "stock aiocoap, Register": stock.register(),
-                "stock aiocoap, Update": stock.update(2_000),
+                "stock aiocoap, Update": stock.update(2),
             }
             for name, cost in measured.items():
                 times.setdefault(name, []).extend([cost] if turn else [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -34,10 +35,13 @@ def connected_sockets(count: int, port: int) -> Iterator[list[socket.socket]]:
         yield sockets
 
 
-def exchange(sockets: Sequence[socket.socket], datagrams: Sequence[bytes], check: Check) -> list[bytes]:
+def exchange(
+    sockets: Sequence[socket.socket], datagrams: Sequence[bytes], check: Check, *, window: int | None = None
+) -> list[bytes]:
     """Send *datagrams*, dealt out to the sockets in turn, each when the answer before it is there.
 
-    Gives the answers in the order of the datagrams.
+    At most *window* are outstanding, one a socket by default. Gives the answers in the order of the
+    datagrams.
 
     Raises:
         Unanswered: a datagram without an answer, or one that *check* refuses.
@@ -45,19 +49,23 @@ def exchange(sockets: Sequence[socket.socket], datagrams: Sequence[bytes], check
     answers = [b""] * len(datagrams)
     queues = [iter(range(start, len(datagrams), len(sockets))) for start in range(len(sockets))]
     waiting: dict[int, int] = {}
-    ready = list(range(len(sockets)))
+    idle = deque(range(len(sockets)))
+    room = window or len(sockets)
     for sock in sockets:
         sock.setblocking(False)
     last_answer_at = time.monotonic()
-    while ready or waiting:
-        for place in ready:
-            waiting.pop(place, None)
+    while idle or waiting:
+        while idle and len(waiting) < room:
+            place = idle.popleft()
             index = next(queues[place], None)
             if index is not None:
                 sockets[place].send(datagrams[index])
                 waiting[place] = index
-        ready = _poll(sockets, waiting, answers)
-        if ready:
+        answered = _poll(sockets, waiting, answers)
+        for place in answered:
+            del waiting[place]
+        idle.extend(answered)
+        if answered:
             last_answer_at = time.monotonic()
         elif time.monotonic() - last_answer_at > _PATIENCE_S:
             raise Unanswered(f"no answer to {len(waiting)} of the requests")

@@ -20,8 +20,8 @@ from tools.bench.secure import Credential
 WINDOW = 64
 "Requests outstanding."
 
-REGISTER_WINDOW = 256
-"The same for Registers, whose answers wait for a commit of the group."
+PLAIN_PORTS = 256
+"Source ports of the plain devices. As many Registers are outstanding, whose answers wait for the commit."
 
 
 def measure(server: ServerProcess, operation: Callable[[], int]) -> float:
@@ -40,43 +40,46 @@ def echo(server: ServerProcess, count: int) -> float:
 
 @dataclass(slots=True)
 class PlainDevices:
-    """Non-security devices of one server and the message ids that they have used."""
+    """Non-security devices of one server, each at an address of its own for good."""
 
     server: ServerProcess
     node_ids: Sequence[str]
-    register_window: int = REGISTER_WINDOW
+    sockets: Sequence[socket.socket]
+    "Dealt out to the devices in turn."
+
     locations: list[tuple[str, ...]] = field(default_factory=list)
     mid: int = 0
 
     def register(self) -> float:
         """Each device registers once."""
-        with load.connected_sockets(self.register_window, self.server.ports["coap"]) as sockets:
-            datagrams = [requests.register(node_id, self._next_mid()) for node_id in self.node_ids]
-            answers: list[bytes] = []
+        datagrams = [requests.register(node_id, self._next_mid()) for node_id in self.node_ids]
+        answers: list[bytes] = []
 
-            def operation() -> int:
-                answers.extend(load.exchange(sockets, datagrams, requests.is_answer(requests.CREATED)))
-                return len(answers)
+        def operation() -> int:
+            answers.extend(load.exchange(self.sockets, datagrams, requests.is_answer(requests.CREATED)))
+            return len(answers)
 
-            cost = measure(self.server, operation)
+        cost = measure(self.server, operation)
         self.locations = [requests.location_of(answer) for answer in answers]
         return cost
 
-    def update(self, count: int) -> float:
-        """*count* Updates, the devices in turn."""
-        with load.connected_sockets(WINDOW, self.server.ports["coap"]) as sockets:
-            datagrams = [
-                requests.update(self.locations[index % len(self.locations)], self._next_mid())
-                for index in range(count)
-            ]
-            check = requests.is_answer(requests.CHANGED)
-            return measure(self.server, lambda: len(load.exchange(sockets, datagrams, check)))
+    def update(self, rounds: int) -> float:
+        """*rounds* Updates of each device."""
+        turns = [
+            [requests.update(location, self._next_mid()) for location in self.locations]
+            for _ in range(rounds)
+        ]
+        check = requests.is_answer(requests.CHANGED)
+
+        def operation() -> int:
+            return sum(len(load.exchange(self.sockets, turn, check, window=WINDOW)) for turn in turns)
+
+        return measure(self.server, operation)
 
     def burst(self) -> int:
         """All devices register at the same moment; gives how many were answered."""
-        with load.connected_sockets(WINDOW, self.server.ports["coap"]) as sockets:
-            datagrams = [requests.register(node_id, self._next_mid()) for node_id in self.node_ids]
-            return load.burst(sockets, datagrams, requests.is_answer(requests.CREATED))
+        datagrams = [requests.register(node_id, self._next_mid()) for node_id in self.node_ids]
+        return load.burst(self.sockets, datagrams, requests.is_answer(requests.CREATED))
 
     def _next_mid(self) -> int:
         self.mid += 1
@@ -125,24 +128,24 @@ class SecureDevices:
         return cost
 
     def update(self, rounds: int) -> float:
-        """*rounds* Updates of each device."""
-        datagrams = [
-            secure.seal(client, requests.update(location, self._next_mid()))
+        """*rounds* Updates of each device, over its session and from its address."""
+        turns = [
+            [
+                secure.seal(client, requests.update(location, self._next_mid()))
+                for client, location in zip(self.clients, self.locations, strict=True)
+            ]
             for _ in range(rounds)
-            for client, location in zip(self.clients, self.locations, strict=True)
         ]
-        answers: list[bytes] = []
+        last: list[bytes] = []
 
         def operation() -> int:
-            answers.extend(load.exchange(self.sockets, datagrams, _is_record))
-            return len(answers)
+            for turn in turns:
+                last[:] = load.exchange(self.sockets, turn, _is_record, window=WINDOW)
+            return rounds * len(last)
 
         cost = measure(self.server, operation)
-        last = [
-            secure.opened(client, answer)
-            for client, answer in zip(self.clients, answers[-len(self.clients) :], strict=True)
-        ]
-        if not all(map(requests.is_answer(requests.CHANGED), last)):
+        opened = [secure.opened(client, answer) for client, answer in zip(self.clients, last, strict=True)]
+        if not all(map(requests.is_answer(requests.CHANGED), opened)):
             raise load.Unanswered("an Update over coaps was refused")
         return cost
 

@@ -40,7 +40,7 @@ class Scene:
         return Register(device or self.device, registration or self.registration, self.shared, ignore)
 
     def alter(self, **values):
-        after = replace(self.registration, **values)
+        after = self.registration._replace(**values)
         shared = self.shared if after.objects is OBJECTS else SharedObjects(after.objects)
         return Alter(self.device, self.registration, after, shared, ignore)
 
@@ -73,13 +73,13 @@ def test_registration_event_and_first_connection_are_one_transaction(scene):
 
 def test_later_registration_leaves_the_first_connection_alone(scene):
     scene.commit(scene.register())
-    scene.commit(scene.register(replace(scene.registration, location="second", registered_at_ms=9)))
+    scene.commit(scene.register(scene.registration._replace(location="second", registered_at_ms=9)))
     assert scene.locations() == ["second"]
     assert scene.place.rows("SELECT connected_at_ms FROM device") == [(scene.registration.registered_at_ms,)]
 
 
 def test_first_of_two_registrations_in_a_group_is_the_first_connection(scene):
-    second = replace(scene.registration, location="second", registered_at_ms=9)
+    second = scene.registration._replace(location="second", registered_at_ms=9)
     assert scene.commit(scene.register(), scene.register(second)) == [COMMITTED, COMMITTED]
     assert scene.locations() == ["second"]
     assert scene.place.rows("SELECT connected_at_ms FROM device") == [(scene.registration.registered_at_ms,)]
@@ -111,7 +111,7 @@ def test_change_needs_the_registration_it_was_decided_on(scene):
     scene.commit(scene.register())
     assert scene.commit(scene.alter(lifetime_s=9)) == [COMMITTED]
     assert scene.place.rows("SELECT lifetime_s FROM registration") == [(9,)]
-    scene.commit(scene.register(replace(scene.registration, location="second")))
+    scene.commit(scene.register(scene.registration._replace(location="second")))
     assert scene.commit(scene.alter(lifetime_s=10)) == [OVERTAKEN]
     assert scene.events() == ["registered", "registration_changed", "registered"]
 
@@ -146,7 +146,7 @@ def test_end_of_a_registration(scene, type_, data):
 
 def test_registration_after_an_end_in_the_same_group_stands(scene):
     scene.commit(scene.register())
-    second = replace(scene.registration, location="second")
+    second = scene.registration._replace(location="second")
     assert scene.commit(scene.remove(), scene.register(second)) == [COMMITTED, COMMITTED]
     assert scene.locations() == ["second"]
 
@@ -193,10 +193,10 @@ def test_refusal_is_row_and_event(scene):
 
 
 def test_profile_is_remembered_with_the_objects_it_came_with(scene):
-    scene.commit(scene.register(replace(scene.registration, profile_id="p")))
+    scene.commit(scene.register(scene.registration._replace(profile_id="p")))
     [(number, profile_id, first_list)] = scene.place.rows("SELECT device, profile_id, objects FROM profile")
     assert (number, profile_id) == (scene.device.number, "p")
-    scene.registration = replace(scene.registration, profile_id="p")
+    scene.registration = scene.registration._replace(profile_id="p")
     scene.commit(scene.alter(objects=ObjectList()))
     assert scene.place.rows("SELECT profile_id, objects FROM profile") == [("p", first_list)]
     scene.commit(scene.alter(profile_id="q", objects=ObjectList()))
@@ -208,7 +208,7 @@ def test_profile_is_remembered_with_the_objects_it_came_with(scene):
 def test_value_that_no_row_can_hold_fails_alone(scene, values):
     others = [scene.place.create(f"other-{index}") for index in range(4)]
     group = [scene.register(make_registration(device), device) for device in others]
-    group.insert(2, scene.register(replace(scene.registration, **values)))
+    group.insert(2, scene.register(scene.registration._replace(**values)))
     assert scene.commit(*group) == [COMMITTED, COMMITTED, INVALID, COMMITTED, COMMITTED]
     assert len(scene.locations()) == 4
 
@@ -217,7 +217,7 @@ def test_full_disk_fails_the_group_as_a_whole_and_service_resumes_by_itself(scen
     (pages,) = scene.database.query("PRAGMA page_count")[0]
     scene.database.connection.execute(f"PRAGMA max_page_count = {pages}")
     changes = [
-        scene.register(replace(scene.registration, sms="x" * 5_000, location=str(index)))
+        scene.register(scene.registration._replace(sms="x" * 5_000, location=str(index)))
         for index in range(3)
     ]
     outcomes = scene.commit(*changes)
@@ -253,14 +253,14 @@ def test_statements_that_are_wrong_are_not_outcomes(scene):
     with scene.database.transaction() as connection:
         connection.execute("DROP TABLE profile")
     with pytest.raises(sqlite3.OperationalError):
-        scene.commit(scene.register(replace(scene.registration, profile_id="p")))
+        scene.commit(scene.register(scene.registration._replace(profile_id="p")))
 
 
 def test_object_list_used_again_on_another_day_is_marked(scene):
     scene.commit(scene.register())
     first = scene.place.rows("SELECT id, used_on FROM object_list")
     scene.place.clock.advance(86_400)
-    scene.commit(scene.register(replace(scene.registration, location="second")))
+    scene.commit(scene.register(scene.registration._replace(location="second")))
     [(row_id, used_on)] = scene.place.rows("SELECT id, used_on FROM object_list")
     assert (row_id, used_on) == (first[0][0], first[0][1] + 1)
 

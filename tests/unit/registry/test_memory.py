@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from registry.leases import NONE
@@ -27,7 +25,7 @@ def test_new_registration_takes_the_place_of_the_old(memory):
     new = make_registration(DEVICE, "new")
     memory.put_registration(new)
     assert memory.locations == {"new": new}
-    memory.put_registration(replace(new, lifetime_s=9))
+    memory.put_registration(new._replace(lifetime_s=9))
     assert list(memory.locations) == ["new"]
     assert memory.registrations[1].lifetime_s == 9
 

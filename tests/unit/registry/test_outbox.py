@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -53,8 +52,7 @@ def test_registered_without_limit_never_expires(connection):
 def test_changed_has_the_new_value_of_each_field_that_changed():
     before = make_registration(DEVICE)
     assert json.loads(outbox.encode_changed(before, before)) == {}
-    after = replace(
-        before,
+    after = before._replace(
         lifetime_s=9,
         binding="UQ",
         sms="+49",

@@ -220,9 +220,9 @@ async def test_second_change_builds_on_the_first(place):
         outcomes = Outcomes()
         first = make_registration(device, "loc")
         registry.register(first, outcomes.append)
-        second = replace(first, lifetime_s=60)
+        second = first._replace(lifetime_s=60)
         registry.change(second, outcomes.append)
-        third = replace(second, binding="UQ")
+        third = second._replace(binding="UQ")
         registry.change(third, outcomes.append)
         assert registry.find_registration("loc") is third
         await registry.flush()
@@ -240,7 +240,7 @@ async def test_location_is_unknown_while_its_deregistration_is_pending(place):
         registry.deregister(registration, outcomes.append)
         assert registry.find_registration(registration.location) is None
         assert registry.find_registration_of(device.number) is None
-        registry.change(replace(registration, lifetime_s=9), outcomes.append)
+        registry.change(registration._replace(lifetime_s=9), outcomes.append)
         registry.deregister(registration, outcomes.append)
         await registry.flush()
         assert sorted(outcomes.are_committed) == [False, False, True]
@@ -253,7 +253,7 @@ async def test_changes_of_what_is_not_there_are_overtaken(place):
     async with place.registry() as registry:
         outcomes = Outcomes()
         registration = make_registration(device)
-        stranger = replace(registration, device=4711)
+        stranger = registration._replace(device=4711)
         registry.register(stranger, outcomes.append)
         for wrong in (registration, stranger):
             registry.change(wrong, outcomes.append)
@@ -295,7 +295,7 @@ async def test_failed_commit_leaves_memory_as_it_was_and_service_resumes(place):
         outcomes = Outcomes()
         big = make_registration(device, "new", objects=BIG)
         registry.register(big, outcomes.append)
-        registry.change(replace(big, lifetime_s=9), outcomes.append)
+        registry.change(big._replace(lifetime_s=9), outcomes.append)
         await registry.flush()
         assert [outcome.failure for outcome in outcomes] == [CommitFailure.STORAGE] * 2
         assert registry.find_registration("old") is old
@@ -333,7 +333,7 @@ async def test_equal_object_lists_are_kept_once(place):
         assert second.objects is first.objects
         outcomes = Outcomes()
         registry.change(
-            replace(second, objects=ObjectList(tuple(replace(link) for link in OBJECTS.links)), lifetime_s=5),
+            second._replace(objects=ObjectList(tuple(replace(link) for link in OBJECTS.links)), lifetime_s=5),
             outcomes.append,
         )
         await registry.flush()
@@ -351,7 +351,7 @@ async def test_profile_is_known_from_that_device_also_after_a_restart(place):
         assert registry.find_profile(device.number, "p") is None
         registration = await register(registry, "n", profile_id="p")
         outcomes = Outcomes()
-        registry.change(replace(registration, objects=ObjectList()), outcomes.append)
+        registry.change(registration._replace(objects=ObjectList()), outcomes.append)
         registry.deregister(registration, outcomes.append)
         await registry.flush()
         assert registry.find_profile(device.number, "p") == OBJECTS
@@ -456,7 +456,7 @@ async def test_changed_lifetime_counts_from_its_commit(place):
     place.create("n")
     async with place.registry(HELD) as registry:
         registration = await register(registry, "n", lifetime_s=1_000)
-        shorter = replace(registration, lifetime_s=10)
+        shorter = registration._replace(lifetime_s=10)
         registry.change(shorter, lambda outcome: None)
         # Not committed yet: what it renews is the lifetime that stands.
         registry.renew(shorter, shorter.address)
@@ -477,7 +477,7 @@ async def test_pending_change_protects_from_expiry(place):
     async with place.registry(HELD) as registry:
         registration = await register(registry, "n", lifetime_s=10)
         place.clock.advance(20)
-        registry.change(replace(registration, binding="UQ"), lambda outcome: None)
+        registry.change(registration._replace(binding="UQ"), lambda outcome: None)
         await expire(registry, place)
         assert registry.registration_count == 1
         place.clock.advance(12)
@@ -611,7 +611,7 @@ async def test_moved_address_is_kept_at_once_and_written_with_the_next_snapshot(
         registration = await register(registry, "n")
         registry.renew(registration, "192.0.2.77:7")
         moved = registry.find_registration(registration.location)
-        assert moved == replace(registration, address="192.0.2.77:7")
+        assert moved == registration._replace(address="192.0.2.77:7")
         assert place.rows("SELECT address FROM registration") == [("192.0.2.1:5683",)]
         await registry.snapshot()
         assert place.rows("SELECT address FROM registration") == [("192.0.2.77:7",)]
@@ -623,7 +623,7 @@ async def test_move_during_a_pending_change_survives_its_commit(place):
     device = place.create("n")
     async with place.registry(HELD) as registry:
         registration = await register(registry, "n")
-        registry.change(replace(registration, lifetime_s=9), lambda outcome: None)
+        registry.change(registration._replace(lifetime_s=9), lambda outcome: None)
         pending = registry.find_registration_of(device.number)
         registry.renew(pending, "192.0.2.77:7")
         assert registry.find_registration(registration.location).address == "192.0.2.77:7"

@@ -92,7 +92,7 @@ def changes(*queries: str, **rest: Any) -> dict[str, object]:
     assert isinstance(decision, Changed), decision
     return {
         name: value
-        for name in Registration.__slots__
+        for name in Registration._fields
         if (value := getattr(decision.registration, name)) != getattr(before, name)
     }
 
@@ -277,7 +277,7 @@ class TestStanding:
         assert may or reason(objection) is RefusalReason.FOREIGN_PEER
 
     def test_ports_of_ipv6_peers_may_change_too(self) -> None:
-        held = replace(HELD, address=str(Address("2001:db8::7", 5683)))
+        held = HELD._replace(address=str(Address("2001:db8::7", 5683)))
         assert find_objection(Peer(None, str(Address("2001:db8::7", 1))), held, PLAIN, POLICY) is None
         assert find_objection(Peer(None, str(Address("2001:db8::8", 5683))), held, PLAIN, POLICY) is not None
 
@@ -288,7 +288,7 @@ class TestStanding:
     def test_secure_registration_is_held_by_its_identity_from_anywhere(
         self, identity: str | None, came: str | None, may: bool
     ) -> None:
-        held = replace(HELD, identity=identity)
+        held = HELD._replace(identity=identity)
         objection = find_objection(Peer(came, str(Address("198.51.100.1", 1))), held, SECURE, POLICY)
         assert (objection is None) is may
 
@@ -384,6 +384,6 @@ class TestUpdate:
         assert reason(update(*queries, payload=payload)) is expected
 
     def test_version_1_0_says_all_in_b(self) -> None:
-        held = replace(HELD, lwm2m="1.0", binding="UQ")
+        held = HELD._replace(lwm2m="1.0", binding="UQ")
         assert changes("b=U", registration=held) == {"binding": "U"}
-        assert update("b=U", registration=replace(held, lwm2m="1.1")) is Renewed.RENEWED
+        assert update("b=U", registration=held._replace(lwm2m="1.1")) is Renewed.RENEWED

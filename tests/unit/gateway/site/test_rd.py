@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -191,7 +190,7 @@ def test_captured_datagrams_are_served(
     node_id = queries.get("ep", NODE)
     registry.add(node_id, Security.PSK)
     register(directory, "lwm2m=1.2", "pid=6:27354b9a", identity=node_id)
-    registry.registrations["5a3f"] = replace(registry.registrations.pop("location-1"), location="5a3f")
+    registry.registrations["5a3f"] = registry.registrations.pop("location-1")._replace(location="5a3f")
     request, _, _ = decode_request(bytes.fromhex(vector["hex"]), FakeRemote(node_id, HOME))
     expected = {"register": Code.CREATED, "update": Code.CHANGED, "deregister": Code.DELETED}
     operation = next(name for name in ("deregister", "register", "update") if name in vector["id"])

@@ -230,6 +230,13 @@ async def test_address_of_a_family_not_listened_on_is_dropped() -> None:
         assert echo.listener.counters.dropped_send_error == 1
 
 
+async def test_address_of_a_family_that_none_of_several_sockets_has_is_dropped() -> None:
+    listener = UdpListener([*bind_sockets("127.0.0.1", 0), *bind_sockets("127.0.0.1", 0)])
+    listener.send(b"x", Address("::1", 5683))
+    assert listener.counters.dropped_send_error == 1
+    listener.close()
+
+
 class _FailingSocket:
     """A real socket whose next calls fail as told."""
 

@@ -11,6 +11,28 @@ import pytest
 from tools.bench import load
 
 
+class _Recorded:
+    """A socket that counts what is outstanding on all of its kind."""
+
+    outstanding = 0
+    most = 0
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.setblocking = sock.setblocking
+        self.settimeout = sock.settimeout
+
+    def send(self, data: bytes) -> None:
+        _Recorded.outstanding += 1
+        _Recorded.most = max(_Recorded.most, _Recorded.outstanding)
+        self._sock.send(data)
+
+    def recv(self, length: int) -> bytes:
+        data = self._sock.recv(length)
+        _Recorded.outstanding -= 1
+        return data
+
+
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[bytes], bytes | None]], int]]:
     """Starts a server that answers by a function; gives its port."""
@@ -43,6 +65,15 @@ def test_answers_come_in_the_order_of_the_datagrams(answering: Callable[..., int
     with load.connected_sockets(4, port) as sockets:
         answers = load.exchange(sockets, datagrams, lambda answer: answer.startswith(b"re:"))
     assert answers == [b"re:" + datagram for datagram in datagrams]
+
+
+def test_no_more_than_the_window_are_outstanding(answering: Callable[..., int]) -> None:
+    port = answering(lambda data: data)
+    with load.connected_sockets(5, port) as sockets:
+        recorded = [_Recorded(sock) for sock in sockets]
+        answers = load.exchange(recorded, [bytes((n,)) for n in range(23)], bool, window=2)  # type: ignore[arg-type]
+    assert answers == [bytes((n,)) for n in range(23)]
+    assert _Recorded.most == 2
 
 
 def test_silence_gives_no_figure(answering: Callable[..., int]) -> None:
