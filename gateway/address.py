@@ -22,6 +22,12 @@ class Address(NamedTuple):
     local: bytes = b""
     "Packet information naming our own end on a wildcard socket, opaque above the transport."
 
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """What `str` wrote; scope and local end are not in it."""
+        host, _, port = text.rpartition(":")
+        return cls(host.strip("[]"), int(port))
+
     def __str__(self) -> str:
         """``IP:PORT``, IPv6 in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.dtls.settings import EndpointConfig
 from gateway.lwm2m.registration import NosecBinding, Policy
-from gateway.messaging.settings import MessagingSettings
+from gateway.messaging.settings import DownlinkSettings, MessagingSettings
 from gateway.settings import GatewayConfig
 from registry.sealing import KeySource
 from registry.settings import RegistrySettings
@@ -44,5 +44,6 @@ def endpoint_config(config: GatewayConfig) -> EndpointConfig:
 
 
 def messaging_settings(config: GatewayConfig) -> MessagingSettings:
-    """The CoAP message layer: the section's keys are the layer's own names."""
-    return MessagingSettings(**config.coap.model_dump())
+    """The CoAP message layer: the keys of both sections are the layer's own names."""
+    downlink = DownlinkSettings(**config.downlink.model_dump())
+    return MessagingSettings(**config.coap.model_dump(), downlink=downlink)

@@ -246,6 +246,31 @@ class CoapSettings(Section):
     "How long the next block may take (MAX_TRANSMIT_WAIT)."
 
 
+class DownlinkSettings(Section):
+    """What the gateway asks of devices."""
+
+    ack_timeout_s: Annotated[float, Field(ge=0.1, le=600), Seconds] = 2.0
+    "Wait before the first retransmission of a request (ACK_TIMEOUT), times up to `coap.ack_random_factor`."
+
+    max_retransmit: Annotated[int, Field(ge=0, le=20), Unit("times")] = 4
+    "Retransmissions of a request, each after twice the wait (MAX_RETRANSMIT)."
+
+    response_timeout_s: Annotated[float, Field(ge=0.1, le=86_400), Seconds] = 60.0
+    "How long an answer may take after an empty acknowledgement."
+
+    max_requests: Annotated[int, Field(ge=1, le=10_000_000), Unit("requests")] = 50_000
+    "Requests without an answer yet, of all devices; beyond it they fail at once."
+
+    max_requests_per_peer: Annotated[int, Field(ge=1, le=1000), Unit("requests")] = 64
+    "The same for one device."
+
+    max_answer_bytes: Annotated[int, Field(ge=1024, le=1 << 30), Bytes] = 2 << 20
+    "Largest body of an answer in blocks; a longer one is given up."
+
+    max_answers_bytes: Annotated[int, Field(ge=1024, le=1 << 36), Bytes] = 64 << 20
+    "All such bodies being put together; beyond it the one that grows is given up."
+
+
 class EventSettings(Section):
     """What happened, for those who read it later."""
 
@@ -280,6 +305,7 @@ class GatewayConfig(BaseSettings):
     registration: RegistrationSettings = RegistrationSettings()
     dtls: DtlsSettings = DtlsSettings()
     coap: CoapSettings = CoapSettings()
+    downlink: DownlinkSettings = DownlinkSettings()
     events: EventSettings = EventSettings()
     log: LogSettings = LogSettings()
 

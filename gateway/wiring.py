@@ -70,6 +70,7 @@ class Gateway:
 
         self.stack.routes.plain = send_coap
         self.stack.routes.secure = self.coaps.send
+        self.stack.routes.find_session = self.coaps.find_session
         self.receive_coaps = self.coaps.receive
         "Takes a datagram of the secure listener, and its address; `flush_coaps` must follow its batch."
 

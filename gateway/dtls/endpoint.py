@@ -102,6 +102,10 @@ class Endpoint:
             return ()
         return (self._traffic.end(session, SessionEnd.ENDED, notify=notify),)
 
+    def sessions_of(self, identity: bytes) -> Sequence[Session]:
+        """Its live sessions, the older first; at most two."""
+        return self._sessions.of_identity(identity)
+
     def end_sessions(self, identity: bytes, now: float) -> Sequence[Event]:
         """End everything that rests on the key of *identity*: sessions with close_notify, handshakes."""
         sessions = self._sessions.of_identity(identity)

@@ -12,6 +12,9 @@ class MessageCounters:
     requests: int = 0
     duplicates: int = 0
     responses: int = 0
+    notifications: int = 0
+    "Of observations that are known."
+
     pings: int = 0
 
     dropped_malformed: int = 0

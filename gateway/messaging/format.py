@@ -140,8 +140,8 @@ def decode_request(datagram: bytes, remote: Remote) -> tuple[Request, int, int]:
         DecodeError: a message format error.
     """
     size = len(datagram)
-    start = _check_token(datagram, size)
-    path, query, content_format, others, end, traits, bad_option = _decode_options(datagram, start, size)
+    start = check_token(datagram, size)
+    path, query, content_format, others, end, traits, bad_option = decode_options(datagram, start, size)
     payload = datagram[end:]
     return Request(datagram[1], path, query, content_format, others, payload, remote), traits, bad_option
 
@@ -153,9 +153,9 @@ def decode_message(datagram: bytes, remote: Remote | None = None) -> tuple[Messa
         DecodeError: a message format error.
     """
     size = len(datagram)
-    start = _check_token(datagram, size)
-    _check_code(datagram[1], datagram[0] >> 4 & 3, size)
-    path, query, content_format, others, end, traits, bad_option = _decode_options(datagram, start, size)
+    start = check_token(datagram, size)
+    check_code(datagram[1], datagram[0] >> 4 & 3, size)
+    path, query, content_format, others, end, traits, bad_option = decode_options(datagram, start, size)
     options = _make_options(path, query, content_format, others)
     return _make_message(datagram, options, datagram[end:], remote), traits, bad_option
 
@@ -169,14 +169,18 @@ def message_of(request: Request, datagram: bytes) -> Message:
 def response_message(response: Response) -> Message:
     """*response* as a message of aiocoap's, to be given other options."""
     body = response.body
-    path, query, content_format, others, end, _, _ = _decode_options(body, 0, len(body))
+    path, query, content_format, others, end, _, _ = decode_options(body, 0, len(body))
     message = Message(code=_CODES[response.code], payload=body[end:])
     message.opt = _make_options(path, query, content_format, others)
     return message
 
 
-def _check_token(datagram: bytes, size: int) -> int:
-    """Where the token ends and the options begin."""
+def check_token(datagram: bytes, size: int) -> int:
+    """Where the token ends and the options begin.
+
+    Raises:
+        DecodeError: it is too long or cut off.
+    """
     length = datagram[0] & 0x0F
     if length > MAX_TOKEN_BYTES:
         raise DecodeError("token longer than 8 bytes", 0)
@@ -185,8 +189,12 @@ def _check_token(datagram: bytes, size: int) -> int:
     return HEADER_BYTES + length
 
 
-def _check_code(code: int, message_type: int, size: int) -> None:
-    """Which codes may stand in which type of message (RFC 7252 §4.1-4.3, table 1)."""
+def check_code(code: int, message_type: int, size: int) -> None:
+    """See that *code* may stand in that type of message (RFC 7252 §4.1-4.3, table 1).
+
+    Raises:
+        DecodeError: it may not.
+    """
     if code == 0:
         if size > HEADER_BYTES:
             raise DecodeError("empty message with content", HEADER_BYTES)
@@ -201,7 +209,12 @@ def _check_code(code: int, message_type: int, size: int) -> None:
         raise DecodeError("reserved code class", 1)
 
 
-def _decode_options(datagram: bytes, position: int, size: int) -> _Options:
+def decode_options(datagram: bytes, position: int, size: int) -> _Options:
+    """The options from *position* on, and where the payload begins.
+
+    Raises:
+        DecodeError: a message format error.
+    """
     path: list[str] = []
     query: list[str] = []
     content_format: int | None = None

@@ -70,10 +70,10 @@ def respond(
         body += _option(_LOCATION_PATH - number, segment.encode())
         number = _LOCATION_PATH
     if content_format is not None:
-        body += _option(_CONTENT_FORMAT - number, _uint(content_format))
+        body += _option(_CONTENT_FORMAT - number, encode_uint(content_format))
         number = _CONTENT_FORMAT
     if max_age_s is not None:
-        body += _option(_MAX_AGE - number, _uint(max_age_s))
+        body += _option(_MAX_AGE - number, encode_uint(max_age_s))
     return Response(int(code), body + PAYLOAD_MARKER + payload if payload else body)
 
 
@@ -90,5 +90,6 @@ def _option(delta: int, value: bytes) -> bytes:
     return bytes((delta << 4 | length,)) + value
 
 
-def _uint(value: int) -> bytes:
+def encode_uint(value: int) -> bytes:
+    """A number as an option's value (RFC 7252 §3.2)."""
     return value.to_bytes((value.bit_length() + 7) // 8, "big")

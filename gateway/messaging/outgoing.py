@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from gateway.messaging.counters import MessageCounters
 from gateway.messaging.remote import Remote
@@ -21,15 +22,27 @@ class TooManyTransmissions(Exception):
     """A limit to what may wait for acknowledgement is reached."""
 
 
+class Owner(Protocol):
+    """Who is told what becomes of a request; called in the loop's thread, once for each."""
+
+    def acknowledged(self) -> None:
+        """The peer has it; what it answers comes separately."""
+
+    def reset(self) -> None:
+        """The peer has no use for it."""
+
+    def timed_out(self, is_sent: bool) -> None:
+        """The peer did not acknowledge it, or, where it was not *sent*, one before it."""
+
+
 class Transmission:
     """One confirmable message until it is acknowledged, reset, given up or cancelled."""
 
     __slots__ = (
         "attempts_left",
         "datagram",
-        "is_request",
         "mid",
-        "on_reset",
+        "owner",
         "remote",
         "timeout_s",
         "timer",
@@ -41,20 +54,26 @@ class Transmission:
         mid: int,
         datagram: bytes,
         *,
-        is_request: bool,
         timeout_s: float,
         attempts: int,
-        on_reset: Callable[[], object],
+        owner: Owner | None,
     ) -> None:
-        """*attempts*: how many retransmissions; *timeout_s*: the wait for the first, doubled each time."""
+        """*attempts*: how many retransmissions; *timeout_s*: the wait for the first, doubled each time.
+
+        A request has an *owner*, an answer has none.
+        """
         self.remote = remote
         self.mid = mid
         self.datagram = datagram
-        self.is_request = is_request
         self.timeout_s = timeout_s
         self.attempts_left = attempts
-        self.on_reset = on_reset
+        self.owner = owner
         self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it has left, or waits for the requests before it."""
+        return self.timer is not None
 
 
 class _Lane:
@@ -88,14 +107,11 @@ class Outgoing:
         counters: MessageCounters,
         loop: asyncio.AbstractEventLoop,
         entropy: Callable[[int], bytes],
-        on_timeout: Callable[[Remote], None],
     ) -> None:
-        """*on_timeout* is told when a peer did not acknowledge a request; its backlog is gone by then."""
         self._settings = settings
         self._counters = counters
         self._loop = loop
         self._entropy = entropy
-        self._on_timeout = on_timeout
         self._lanes: dict[Remote, _Lane] = {}
         self._count = 0
         self._mids = _MessageIds(settings, entropy)
@@ -118,7 +134,7 @@ class Outgoing:
             raise TooManyTransmissions("too many messages are waiting for acknowledgement")
         if lane is None:
             lane = self._lanes[transmission.remote] = _Lane()
-        if not transmission.is_request:
+        if transmission.owner is None:
             if len(lane.responses) >= MAX_RESPONSES_PER_PEER:
                 raise TooManyTransmissions("too many answers to this peer are waiting for acknowledgement")
             lane.responses[transmission.mid] = transmission
@@ -145,10 +161,9 @@ class Outgoing:
                 remote,
                 mid,
                 datagram,
-                is_request=False,
                 timeout_s=self.spread(settings.ack_timeout_s, settings.ack_random_factor),
                 attempts=settings.max_retransmit,
-                on_reset=_ignore_reset,
+                owner=None,
             )
         )
 
@@ -208,20 +223,24 @@ class Outgoing:
             self._start(transmission)
             return
         self._counters.timeouts += 1
-        if transmission.is_request:
-            self._drop_requests(transmission.remote)
-            self._on_timeout(transmission.remote)
-        else:
+        if transmission.owner is None:
             self.cancel(transmission)
-            transmission.on_reset()
+            return
+        backlog = self._drop_requests(transmission.remote)
+        transmission.owner.timed_out(is_sent=True)
+        for each in backlog:
+            assert each.owner is not None
+            each.owner.timed_out(is_sent=False)
 
-    def _drop_requests(self, remote: Remote) -> None:
+    def _drop_requests(self, remote: Remote) -> Iterable[Transmission]:
+        """Forget the request under way and those behind it, which are given back."""
         lane = self._lanes[remote]
-        self._count -= len(lane.backlog) + 1
+        backlog, lane.backlog = lane.backlog, deque()
+        self._count -= len(backlog) + 1
         lane.request = None
-        lane.backlog.clear()
         if lane.is_idle:
             del self._lanes[remote]
+        return backlog
 
     def _remove(self, lane: _Lane, transmission: Transmission) -> None:
         """Take out one that was sent, and let the next request go."""
@@ -236,10 +255,6 @@ class Outgoing:
             del lane.responses[transmission.mid]
         if lane.is_idle:
             self._lanes.pop(transmission.remote, None)
-
-
-def _ignore_reset() -> None:
-    pass
 
 
 class _MessageIds:

@@ -79,7 +79,10 @@ class Remote(EndpointAddress):
 
 
 class PlainRemote(Remote):
-    """A peer over plain CoAP: an address, nothing proven. Made anew for each datagram."""
+    """A peer over plain CoAP: an address, nothing proven. Made anew for each datagram.
+
+    Equal by the peer's end alone: which of our addresses it used does not make it another one.
+    """
 
     __slots__ = ("_send", "address")
 
@@ -101,10 +104,10 @@ class PlainRemote(Remote):
         return (self.scheme, self.address)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is PlainRemote and self.address == other.address
+        return type(other) is PlainRemote and self.address[:3] == other.address[:3]
 
     def __hash__(self) -> int:
-        return hash(self.address)
+        return hash(self.address[:3])
 
     def __repr__(self) -> str:
         return f"<PlainRemote {self.address}>"
@@ -128,7 +131,7 @@ class SessionRemote(Remote):
         self.history = ()
         self.is_closed = False
         self.has_dialogue = False
-        "Whether aiocoap may hold anything of it: a request of ours, or one of its own being worked on."
+        "Whether aiocoap may hold anything of it: a request being worked on."
 
     @property
     def address(self) -> Address:

@@ -1,9 +1,9 @@
 """Where this gateway is joined to aiocoap 0.4.17: all that leans on more than its stable interface.
 
-    our message layer  ──process_request, process_response──▶  TokenManager ──▶ Context ──▶ site
-                       ◀──send_message, fill_or_recognize_remote──
+    our message layer  ──process_request, dispatch_error──▶  TokenManager ──▶ Context ──▶ site
+                       ◀──────────── send_message ─────────
 
-The stable part (`Message`, options, codes, `Context.request`, resources) is used anywhere in
+The stable part (`Message`, options, codes, resources) is used anywhere in
 ``messaging`` and ``site``. The version is pinned, and ``tests/contracts/test_aiocoap_seam.py`` runs
 against the pin. Knows no message format and keeps no state of its own.
 """
@@ -26,8 +26,6 @@ from aiocoap.pipe import Pipe, error_to_message, run_driving_pipe
 from aiocoap.protocol import Context
 from aiocoap.tokenmanager import TokenManager
 
-TOKEN_BYTES = 8
-
 _DEFAULT_TUNING = TransportTuning()
 _INCOMING = Direction.INCOMING
 
@@ -38,24 +36,8 @@ class Tokens(Protocol):
     def process_request(self, request: Message) -> None:
         """Have *request* answered, later, by `send_message`."""
 
-    def process_response(self, response: Message) -> bool:
-        """Hand *response* to whoever asked; False when nobody did."""
-
     def dispatch_error(self, exception: Exception, remote: Any) -> None:
         """End all that goes on with *remote*."""
-
-
-class _RandomTokens(TokenManager):
-    """Tokens that a stranger cannot guess (RFC 7252 §5.3.1); the stock ones count up."""
-
-    token_interface: TokenInterface
-
-    def __init__(self, context: Context, entropy: Callable[[int], bytes]) -> None:
-        super().__init__(context)
-        self._entropy = entropy
-
-    def next_token(self) -> bytes:
-        return self._entropy(TOKEN_BYTES)
 
 
 class _Rendering:
@@ -88,32 +70,21 @@ class _Context(Context):
 
 
 class MessageLayerInterface(TokenInterface):
-    """What aiocoap calls, in the spelling of 0.4.17 and in that of the version after it."""
-
-    def recognizes(self, remote: object) -> bool:
-        """Whether *remote* is one of ours and can still be sent to."""
-        raise NotImplementedError
+    """What aiocoap calls to have a resource's answer sent."""
 
     async def fill_or_recognize_remote(self, message: Message) -> bool:
-        return self.recognizes(message.remote)
-
-    async def recognize_remote(self, message: Message) -> bool:
-        return self.recognizes(message.remote)
-
-    async def determine_remote(self, message: Message) -> None:
-        """A gateway cannot call a device by its name: it must have been heard before."""
-        return None
+        """No: what is asked of devices does not go by aiocoap."""
+        return False
 
 
 def build_context(
     site: Resource,
     make_layer: Callable[[Tokens], MessageLayerInterface],
-    entropy: Callable[[int], bytes],
     loop: asyncio.AbstractEventLoop,
 ) -> Context:
-    """A context that serves *site* through the layer that *make_layer* makes, and sends requests by it."""
+    """A context that serves *site* through the layer that *make_layer* makes."""
     context = _Context(loop=loop, serversite=site, loggername="gateway.coap")
-    tokens = _RandomTokens(context, entropy)
+    tokens: Any = TokenManager(context)
     tokens.token_interface = make_layer(tokens)
     context.request_interfaces.append(tokens)
     return context

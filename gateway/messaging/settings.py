@@ -9,6 +9,31 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class DownlinkSettings:
+    """What is asked of devices."""
+
+    ack_timeout_s: float = 2.0
+    "Wait before the first retransmission of a request."
+
+    max_retransmit: int = 4
+
+    response_timeout_s: float = 60.0
+    "How long an answer may take after an empty acknowledgement."
+
+    max_requests: int = 50_000
+    "Requests without an answer yet; beyond it they fail at once."
+
+    max_requests_per_peer: int = 64
+    "The same for one peer."
+
+    max_answer_bytes: int = 2 * 1024 * 1024
+    "Body of an answer in blocks; a longer one is given up."
+
+    max_answers_bytes: int = 64 * 1024 * 1024
+    "All such bodies in the making together; beyond it the one that grows is given up."
+
+
+@dataclass(frozen=True, slots=True)
 class MessagingSettings:
     """Transmission parameters and limits of one message layer."""
 
@@ -57,3 +82,5 @@ class MessagingSettings:
 
     amplification_limit: int = 3
     "An answer to a plain peer this many times longer than the request asks for an Echo first."
+
+    downlink: DownlinkSettings = DownlinkSettings()

@@ -15,7 +15,8 @@ from aiocoap.interfaces import Resource
 from gateway.address import Address
 from gateway.dtls.session import Session
 from gateway.messaging.exchange import MessageLayer
-from gateway.messaging.remote import PlainRemote, SessionRemote, remote_of
+from gateway.messaging.link import Link
+from gateway.messaging.remote import PlainRemote, Remote, SessionRemote, remote_of
 from gateway.messaging.requests import Dispatch
 from gateway.messaging.seam import Tokens, build_context
 from gateway.messaging.settings import MessagingSettings
@@ -28,9 +29,12 @@ class Routes:
     plain: Callable[[bytes, Address], None]
     secure: Callable[[Session, bytes], object]
 
+    find_session: Callable[[bytes], Session | None]
+    "The session by which an identity is reached."
+
 
 class CoapStack:
-    """Entrances for datagrams and plaintext, and `context` for requests of ours."""
+    """Entrances for datagrams and plaintext, and `link` for what is asked of devices."""
 
     def __init__(
         self,
@@ -43,14 +47,15 @@ class CoapStack:
     ) -> None:
         """*dispatch* sees each request first; what it leaves (None) goes to *site*, an aiocoap resource."""
         loop = loop or asyncio.get_running_loop()
-        self.routes = Routes(_nowhere, _nowhere)
+        self.routes = Routes(_nowhere, _nowhere, _nobody)
         self.layer: MessageLayer
 
         def make_layer(tokens: Tokens) -> MessageLayer:
             self.layer = MessageLayer(tokens, dispatch, loop=loop, entropy=entropy, settings=settings)
             return self.layer
 
-        self.context = build_context(site, make_layer, entropy, loop)
+        self._context = build_context(site, make_layer, loop)
+        self.link: Link = self.layer.link
 
     def receive_plain(self, datagram: bytes, address: Address) -> None:
         """Take a datagram of the plain listener."""
@@ -60,6 +65,16 @@ class CoapStack:
         """Take the plaintext of one record."""
         self.layer.receive(data, remote_of(session, self.routes.secure))
 
+    def find_remote(self, identity: str | None, address: str) -> Remote | None:
+        """Where a device is reached that registered with *identity*, or without one from *address*.
+
+        None while a device that proved who it is has no session.
+        """
+        if identity is None:
+            return PlainRemote(Address.parse(address), self.routes.plain)
+        session = self.routes.find_session(identity.encode())
+        return None if session is None else remote_of(session, self.routes.secure)
+
     def end_session(self, session: Session, reason: object) -> None:
         """Let go of what hangs on *session*."""
         remote = session.application
@@ -67,9 +82,13 @@ class CoapStack:
             self.layer.end_session(remote, str(reason))
 
     async def close(self) -> None:
-        """Fail what is still asked of devices, and stop."""
-        await self.context.shutdown()
+        """Ask devices no more, and stop."""
+        await self._context.shutdown()
 
 
 def _nowhere(*_: object) -> None:
     """Before the transports are there, and in tests of one side only."""
+
+
+def _nobody(_: bytes) -> None:
+    """Likewise."""

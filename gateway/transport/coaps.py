@@ -80,6 +80,14 @@ class CoapsTransport:
         self._schedule_flush()
         return self.endpoint.send(session, data, self._now())
 
+    def find_session(self, identity: bytes) -> Session | None:
+        """The session by which *identity* is reached: the newest that has spoken, else the newest."""
+        sessions = self.endpoint.sessions_of(identity)
+        for session in reversed(sessions):
+            if session.is_confirmed:
+                return session
+        return sessions[-1] if sessions else None
+
     def end_sessions(self, identity: bytes) -> None:
         """End each session of *identity* with a close_notify."""
         self._handle_all(self.endpoint.end_sessions(identity, self._now()))

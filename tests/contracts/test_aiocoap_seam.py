@@ -1,7 +1,7 @@
 """What the gateway expects of the pinned aiocoap, above its own message layer.
 
 In memory and in virtual time, but with aiocoap's real Context, TokenManager, resources, block-wise
-requests and observations; then once with a stock aiocoap context as the device, over loopback.
+requests; then once with a stock aiocoap context as the device, over loopback.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ import aiocoap
 import aiocoap.resource
 import pytest
 from aiocoap import Message
-from aiocoap.error import ConRetransmitsExceeded, MessageError, NetworkError
 from aiocoap.message import Direction
 from aiocoap.numbers.codes import Code
 
 from gateway.address import Address
+from gateway.lwm2m.requests import Method
+from gateway.lwm2m.requests import Request as Ask
 from gateway.messaging.format import decode_message
 from gateway.messaging.handling import Request, Response, respond
-from gateway.messaging.remote import PlainRemote
+from gateway.messaging.link import Notification
+from gateway.messaging.outcomes import Answered, Outcome
+from gateway.messaging.remote import Remote
 from gateway.messaging.seam import with_payload
 from gateway.messaging.stack import CoapStack
 from gateway.transport.binding import bind_sockets
@@ -32,13 +35,8 @@ from tests.support.clock import VirtualClock, virtual_time
 from tests.support.coap import (
     ACK,
     BLOCK1,
-    BLOCK2,
     CON,
-    NON,
-    OBSERVE,
-    RST,
     Entropy,
-    FakeSession,
     block,
     coap,
     path,
@@ -112,12 +110,6 @@ class _Scene:
         self.send(datagram)
         await asyncio.sleep(0.01)
         return self.take()
-
-    def ask(self, **options: object) -> aiocoap.protocol.BaseUnicastRequest:
-        """A GET of the gateway to the remote it has saved."""
-        request = Message(code=Code.GET, uri_path=("3", "0"), **options)
-        request.remote = PlainRemote(HOME, self.stack.routes.plain)
-        return self.stack.context.request(request)
 
 
 def test_pin_is_what_the_seam_was_written_for() -> None:
@@ -211,178 +203,6 @@ async def test_request_replaced_before_it_was_begun_leaves_nothing_behind(clock:
     await scene.stack.close()
 
 
-@virtual_time
-async def test_gateway_reads_a_long_answer_from_a_saved_remote(clock: VirtualClock) -> None:
-    scene = _Scene()
-    body = bytes(number % 251 for number in range(2500))
-
-    def reply(request: Message) -> bytes:
-        number = request.opt.block2.block_number if request.opt.block2 else 0
-        more = 1024 * (number + 1) < len(body)
-        piece = body[1024 * number : 1024 * number + 1024]
-        options = [(12, b"\x2a"), (BLOCK2, block(number, more, 6))]
-        return coap(ACK, "2.05", request.mid, request.token, options, piece)
-
-    scene.reply = reply
-    response = await scene.ask().response
-    assert (response.code, response.payload) == (Code.CONTENT, body)
-    assert len(scene.received) == 3
-    assert len({read(each).token for each in scene.received}) == 3, "a token for each block"
-    assert all(len(read(each).token) == 8 for each in scene.received)
-    await scene.stack.close()
-
-
-@virtual_time
-async def test_gateway_writes_a_long_body_in_blocks(clock: VirtualClock) -> None:
-    scene = _Scene()
-    body = bytearray()
-
-    def reply(request: Message) -> bytes:
-        body.extend(request.payload)
-        number, more, szx = request.opt.block1
-        code = "2.31" if more else "2.04"
-        return coap(ACK, code, request.mid, request.token, [(BLOCK1, block(number, more, szx))])
-
-    scene.reply = reply
-    request = Message(code=Code.PUT, uri_path=("5", "0", "0"), payload=bytes(3000))
-    request.remote = PlainRemote(HOME, scene.stack.routes.plain)
-    response = await scene.stack.context.request(request).response
-    assert response.code is Code.CHANGED
-    assert bytes(body) == bytes(3000)
-    await scene.stack.close()
-
-
-@virtual_time
-async def test_separate_answer_of_a_device_is_taken_and_acknowledged(clock: VirtualClock) -> None:
-    scene = _Scene()
-    scene.reply = lambda request: coap(ACK, "0.00", request.mid) if request.code.is_request() else None
-    asked = scene.ask()
-    await asyncio.sleep(1)
-    token = read(scene.take()[0]).token
-    scene.send(coap(CON, "2.05", 99, token, payload=b"later"))
-    assert (await asked.response).payload == b"later"
-    assert [summary(each) for each in scene.take()] == [("ACK", "0.00", 99, b"")]
-    await scene.stack.close()
-
-
-@virtual_time
-async def test_answer_before_its_acknowledgement_ends_the_repetitions(clock: VirtualClock) -> None:
-    scene = _Scene()
-    asked = scene.ask()
-    await asyncio.sleep(0.1)
-    token = read(scene.take()[0]).token
-    scene.send(coap(NON, "2.05", 99, token, payload=b"x"))
-    assert (await asked.response).payload == b"x"
-    await asyncio.sleep(100)
-    assert scene.take() == []
-    assert scene.stack.layer.transmissions == 0
-    await scene.stack.close()
-
-
-@virtual_time
-async def test_F7_answer_of_another_peer_with_the_right_token_is_rejected(clock: VirtualClock) -> None:
-    scene = _Scene()
-    scene.reply = lambda request: coap(ACK, "0.00", request.mid) if request.code.is_request() else None
-    asked = scene.ask()
-    await asyncio.sleep(1)
-    token = read(scene.take()[0]).token
-    forged = coap(CON, "2.05", 99, token, payload=b"forged")
-    stranger: list[bytes] = []
-    scene.stack.routes.plain = lambda data, _: stranger.append(data)
-    scene.stack.receive_plain(forged, Address("192.0.2.66", HOME.port))
-    scene.stack.receive_plain(forged, Address(HOME.host, 6000))
-    scene.stack.receive_secure(FakeSession(), forged)
-    assert [summary(each) for each in stranger] == [("RST", "0.00", 99, b"")] * 2
-    assert not asked.response.done()
-    scene.stack.routes.plain = scene._to_device
-    scene.send(coap(CON, "2.05", 98, token, payload=b"genuine"))
-    assert (await asked.response).payload == b"genuine"
-    await scene.stack.close()
-
-
-@virtual_time
-async def test_reset_and_silence_are_told_apart(clock: VirtualClock) -> None:
-    scene = _Scene()
-    scene.reply = lambda request: coap(RST, "0.00", request.mid)
-    with pytest.raises(MessageError):
-        await scene.ask().response
-    scene.reply = lambda _: None
-    with pytest.raises(ConRetransmitsExceeded):
-        await scene.ask().response
-    await scene.stack.close()
-
-
-@virtual_time
-async def test_request_given_up_by_its_caller_is_not_repeated(clock: VirtualClock) -> None:
-    scene = _Scene()
-    asked = scene.ask()
-    await asyncio.sleep(0.1)
-    asked.response.cancel()
-    await asyncio.sleep(0.1)
-    scene.take()
-    await asyncio.sleep(100)
-    assert scene.take() == []
-    assert scene.stack.layer.transmissions == 0
-    await scene.stack.close()
-
-
-@virtual_time
-async def test_observation_from_a_saved_remote_and_its_end_by_reset(clock: VirtualClock) -> None:
-    scene = _Scene()
-
-    def notification(message_type: int, mid: int, token: bytes, number: int) -> bytes:
-        return coap(message_type, "2.05", mid, token, [(OBSERVE, bytes([number]))], b"%d" % number)
-
-    scene.reply = lambda request: (
-        notification(ACK, request.mid, request.token, 1) if request.code.is_request() else None
-    )
-    asked = scene.ask(observe=0)
-    assert (await asked.response).payload == b"1"
-    token = read(scene.take()[0]).token
-    values: list[bytes] = []
-
-    def note(message: Message) -> None:
-        values.append(message.payload)
-
-    async def follow() -> None:
-        async for each in asked.observation:
-            note(each)
-
-    async with asyncio.TaskGroup() as group:
-        following = group.create_task(follow())
-        await asyncio.sleep(0.1)
-        scene.send(notification(CON, 200, token, 2))
-        await asyncio.sleep(0.1)
-        scene.send(notification(NON, 201, token, 3))
-        await asyncio.sleep(0.1)
-        assert values == [b"2", b"3"]
-        assert [summary(each) for each in scene.take()] == [("ACK", "0.00", 200, b"")]
-        following.cancel()
-    asked.observation.cancel()
-    await asyncio.sleep(0.1)
-    answers = []
-    for number in (4, 5):
-        scene.send(notification(CON, 200 + number, token, number))
-        await asyncio.sleep(0.1)
-        answers += [summary(each) for each in scene.take()]
-    assert answers[-1] == ("RST", "0.00", 205, b""), "the device stops notifying"
-    assert values == [b"2", b"3"]
-    await scene.stack.close()
-
-
-@virtual_time
-async def test_open_requests_fail_when_the_gateway_stops(clock: VirtualClock) -> None:
-    scene = _Scene()
-    asked = scene.ask()
-    await asyncio.sleep(0.1)
-    await scene.stack.close()
-    with pytest.raises((NetworkError, aiocoap.error.LibraryShutdown)):
-        await asked.response
-    scene.take()
-    scene.send(coap(CON, "0.00", 5))
-    assert len(scene.take()) == 1
-
-
 class _Counter(aiocoap.resource.ObservableResource):
     """On the device: a value that changes when told, and a long one."""
 
@@ -404,7 +224,7 @@ class _Long(aiocoap.resource.Resource):
 
 
 async def test_stock_aiocoap_as_the_device_over_loopback() -> None:
-    saved: list[PlainRemote] = []
+    saved: list[Remote] = []
 
     def dispatch(request: Request) -> Response | None:
         if request.uri_path != ["rd"]:
@@ -427,18 +247,27 @@ async def test_stock_aiocoap_as_the_device_over_loopback() -> None:
             uri = f"coap://127.0.0.1:{listener.port}/rd?ep=a"
             response = await device.request(Message(code=Code.POST, uri=uri, payload=bytes(5000))).response
             assert (response.code, response.opt.location_path) == (Code.CREATED, ("rd", "5000"))
-            request = Message(code=Code.GET, uri_path=("5", "0"))
-            request.remote = saved[-1]
-            assert (await stack.context.request(request).response).payload == bytes(3000)
-            request = Message(code=Code.GET, uri_path=("3", "0", "13"), observe=0)
-            request.remote = saved[-1]
-            asked = stack.context.request(request)
-            assert (await asked.response).payload == b"0"
-            notifications = aiter(asked.observation)
+            outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+
+            async def ask(request: Ask, token: bytes | None = None) -> bytes:
+                stack.link.request(saved[-1], request, outcomes.put_nowait, token=token)
+                outcome = await outcomes.get()
+                assert isinstance(outcome, Answered)
+                return outcome.response.payload
+
+            assert await ask(Ask(Method.GET, ("5", "0"))) == bytes(3000)
+            values: asyncio.Queue[bytes] = asyncio.Queue()
+
+            def note(_remote: Remote, token: bytes, notification: Notification) -> bool:
+                values.put_nowait(notification.response.payload)
+                return token == b"observed"
+
+            stack.link.on_notification = note
+            assert await ask(Ask(Method.GET, ("3", "0", "13"), observe=0), b"observed") == b"0"
             for value in (b"1", b"2"):
                 counter.count()
-                assert (await anext(notifications)).payload == value
-            asked.observation.cancel()
+                assert await values.get() == value
+            assert await ask(Ask(Method.GET, ("3", "0", "13"), observe=1), b"observed") == b"2"
     finally:
         await stack.close()
         await device.shutdown()

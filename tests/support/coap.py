@@ -14,12 +14,16 @@ from aiocoap.interfaces import Resource
 from aiocoap.numbers.codes import Code
 
 from gateway.address import Address
+from gateway.lwm2m.requests import Method
+from gateway.lwm2m.requests import Request as Ask
 from gateway.messaging.exchange import MessageLayer
 from gateway.messaging.handling import Request, Response
+from gateway.messaging.link import Link
+from gateway.messaging.outcomes import Outcome
 from gateway.messaging.pending import Pending
 from gateway.messaging.remote import PlainRemote, Remote, SessionRemote
 from gateway.messaging.requests import Dispatch
-from gateway.messaging.settings import MessagingSettings
+from gateway.messaging.settings import DownlinkSettings, MessagingSettings
 
 CON, NON, ACK, RST = range(4)
 
@@ -92,19 +96,10 @@ class FakeTokens:
 
     def __init__(self) -> None:
         self.requests: list[Message] = []
-        self.responses: list[Message] = []
         self.errors: list[tuple[Exception, object]] = []
-        self.wanted: set[bytes] = set()
-        "Tokens whose responses somebody waits for."
 
     def process_request(self, request: Message) -> None:
         self.requests.append(request)
-
-    def process_response(self, response: Message) -> bool:
-        if response.token not in self.wanted:
-            return False
-        self.responses.append(response)
-        return True
 
     def dispatch_error(self, exception: Exception, remote: object) -> None:
         self.errors.append((exception, remote))
@@ -151,6 +146,10 @@ class Peer:
         self._layer.receive(datagram, self.remote)
         return self.take()
 
+    def give(self, datagram: bytes) -> None:
+        """Send, and leave what comes back where `take` finds it."""
+        self._layer.receive(datagram, self.remote)
+
     def take(self) -> list[bytes]:
         """What has come since the last look."""
         received, self.received = self.received, []
@@ -171,10 +170,29 @@ class Script:
         return self.answer(request) if callable(self.answer) else self.answer
 
 
+READ = Ask(Method.GET, ("3", "0"), accept=112)
+
+
+class Asked:
+    """A request to a device, and what became of it."""
+
+    def __init__(self, link: Link, peer: Peer, request: Ask, token: bytes | None) -> None:
+        self.outcomes: list[Outcome] = []
+        self.asking = link.request(peer.remote, request, self.outcomes.append, token=token)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The only one."""
+        (outcome,) = self.outcomes
+        return outcome
+
+
 class Bed:
     """A message layer with a fake token manager above it and peers below."""
 
-    def __init__(self, dispatch: Dispatch | None = None, **settings: float) -> None:
+    def __init__(
+        self, dispatch: Dispatch | None = None, downlink: dict[str, float] | None = None, **settings: float
+    ) -> None:
         self.tokens = FakeTokens()
         self.dispatch = dispatch or Script(Response(Code.CHANGED))
         self.layer = MessageLayer(
@@ -182,7 +200,9 @@ class Bed:
             self.dispatch,
             loop=asyncio.get_running_loop(),
             entropy=Entropy(),
-            settings=replace(MessagingSettings(), **settings),
+            settings=replace(
+                MessagingSettings(), downlink=replace(DownlinkSettings(), **(downlink or {})), **settings
+            ),
         )
 
     @property
@@ -198,6 +218,16 @@ class Bed:
         request = self.tokens.requests[-1]
         answer.remote, answer.token = request.remote, request.token
         self.layer.send_message(answer, lambda: None)
+
+    def ask(
+        self,
+        peer: Peer,
+        request: Ask | None = None,
+        *,
+        token: bytes | None = None,
+    ) -> Asked:
+        """Ask the device behind *peer*."""
+        return Asked(self.layer.link, peer, request or READ, token)
 
     def secure(self, number: int = 1, identity: bytes = b"urn:imei:1") -> Peer:
         """A peer behind a session."""

@@ -199,7 +199,9 @@ def test_end_of_an_identity_ends_all_its_sessions() -> None:
     server = Server()
     first = RawClient(server, CID).connect()
     second = RawClient(server, replace(CID, random=b"R" * 32), address=ELSEWHERE).connect()
+    assert server.endpoint.sessions_of(first.identity) == (first, second)
     ended = server.endpoint.end_sessions(first.identity, server.now)
+    assert server.endpoint.sessions_of(first.identity) == ()
     assert list(ended) == [SessionEnded(each, SessionEnd.ENDED) for each in (first, second)]
     assert len(server.endpoint.datagrams_to_send()) == 2
     assert server.endpoint.end_sessions(first.identity, server.now) == []

@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from aiocoap import Message
-from aiocoap.error import ConRetransmitsExceeded, NetworkError
+from aiocoap.error import NetworkError
 from aiocoap.numbers.codes import Code
-from aiocoap.numbers.constants import Reliable, TransportTuning, Unreliable
 
-from gateway.messaging.exchange import TooManyRequests
-from gateway.messaging.remote import SessionRemote
+from gateway.messaging.link import Notification
+from gateway.messaging.outcomes import SessionGone, Unusable, WasReset
+from gateway.messaging.remote import Remote, SessionRemote
 from tests.support.clock import VirtualClock, virtual_time
-from tests.support.coap import (
-    ACK,
-    CON,
-    NON,
-    OBSERVE,
-    RST,
-    Bed,
-    Peer,
-    coap,
-    path,
-    read,
-    summary,
-)
-
-
-def _ask(
-    bed: Bed,
-    peer: Peer,
-    token: bytes = b"ours",
-    *,
-    tuning: TransportTuning | None = None,
-    on_reset: Callable[[], object] = lambda: None,
-) -> tuple[Callable[[], None] | None, int]:
-    """Send a GET of ours; what cancels it, and its message id."""
-    request = Message(code=Code.GET, uri_path=("3", "0"), transport_tuning=tuning)
-    request.token = token
-    request.remote = peer.remote
-    cancel = bed.layer.send_message(request, on_reset)
-    assert request.mid is not None
-    return cancel, request.mid
-
+from tests.support.coap import ACK, CON, NON, OBSERVE, RST, Bed, Script, coap, path, read, summary
 
 # --- what is no message
 
@@ -100,208 +69,115 @@ async def test_F10_ping_is_answered_by_a_reset(clock: VirtualClock) -> None:
     assert bed.counters == {"pings": 1}
 
 
-# --- our requests
+# --- responses
 
 
-@virtual_time
-async def test_our_request_is_confirmable_and_its_piggybacked_answer_ends_it(clock: VirtualClock) -> None:
-    bed = Bed()
-    peer = bed.plain()
-    bed.tokens.wanted.add(b"ours")
-    _ask(bed, peer)
-    (request,) = peer.take()
-    message = read(request)
-    assert (str(message.mtype), message.code, message.opt.uri_path) == ("CON", Code.GET, ("3", "0"))
-    assert peer.send(coap(ACK, "2.05", message.mid, b"ours", payload=b"x")) == []
-    (response,) = bed.tokens.responses
-    assert (response.payload, response.remote) == (b"x", peer.remote)
-    await asyncio.sleep(200)
-    assert peer.take() == []
-    assert bed.layer.transmissions == 0
+def _notify(message_type: int, mid: int, token: bytes, payload: bytes = b"x") -> bytes:
+    return coap(message_type, "2.05", mid, token, [(OBSERVE, b"\x05")], payload)
 
 
 @virtual_time
 async def test_F9_reset_with_payload_is_dropped(clock: VirtualClock) -> None:
     bed = Bed()
     peer = bed.plain()
-    resets: list[int] = []
-    _, mid = _ask(bed, peer, on_reset=lambda: resets.append(1))
-    peer.take()
+    asked = bed.ask(peer)
+    request = read(peer.take()[0])
     for datagram in (
-        coap(RST, "0.00", mid) + b"\xffx",
-        coap(RST, "2.05", mid),
-        coap(RST, "0.00", mid, b"t"),
-        coap(ACK, "0.00", mid) + b"\xffx",
-        coap(ACK, "0.01", mid, b"ours"),
+        coap(RST, "0.00", request.mid) + b"\xffx",
+        coap(RST, "2.05", request.mid),
+        coap(RST, "0.00", request.mid, b"t"),
+        coap(ACK, "0.00", request.mid) + b"\xffx",
+        coap(ACK, "0.01", request.mid, request.token),
     ):
         assert peer.send(datagram) == []
-    assert resets == []
+    assert asked.outcomes == []
     assert bed.layer.transmissions == 1
     assert bed.counters == {"dropped_malformed": 5}
     await bed.layer.shutdown()
 
 
 @virtual_time
-async def test_reset_of_our_request_is_told(clock: VirtualClock) -> None:
+async def test_reset_of_our_request_is_told_once(clock: VirtualClock) -> None:
     bed = Bed()
     peer = bed.plain()
-    resets: list[int] = []
-    _, mid = _ask(bed, peer, on_reset=lambda: resets.append(1))
-    peer.take()
+    asked = bed.ask(peer)
+    mid = read(peer.take()[0]).mid
     peer.send(coap(RST, "0.00", mid))
-    assert resets == [1]
+    assert asked.outcome == WasReset()
     assert bed.layer.transmissions == 0
     peer.send(coap(RST, "0.00", mid))
-    assert resets == [1]
+    assert asked.outcome == WasReset()
     assert bed.counters == {"resets_received": 1, "dropped_unmatched": 1}
-
-
-@virtual_time
-async def test_silent_peer_ends_all_requests_to_it(clock: VirtualClock) -> None:
-    bed = Bed()
-    peer = bed.plain()
-    _ask(bed, peer, b"1")
-    _ask(bed, peer, b"2")
-    await asyncio.sleep(100)
-    assert [read(each).token for each in peer.take()] == [b"1"] * 5
-    ((error, remote),) = bed.tokens.errors
-    assert isinstance(error, ConRetransmitsExceeded)
-    assert remote == peer.remote
-    assert bed.layer.transmissions == 0
 
 
 @virtual_time
 async def test_separate_answer_is_acknowledged_and_its_repetition_likewise(clock: VirtualClock) -> None:
     bed = Bed()
     peer = bed.plain()
-    bed.tokens.wanted.add(b"ours")
-    _, mid = _ask(bed, peer)
-    peer.take()
-    assert peer.send(coap(ACK, "0.00", mid)) == []
-    answer = coap(CON, "2.05", 900, b"ours", payload=b"x")
-    assert [summary(each) for each in peer.send(answer)] == [("ACK", "0.00", 900, b"")]
-    bed.tokens.wanted.clear()
-    assert [summary(each) for each in peer.send(answer)] == [("ACK", "0.00", 900, b"")]
-    assert len(bed.tokens.responses) == 1
-
-
-@virtual_time
-async def test_answer_that_overtakes_the_acknowledgement_ends_the_repetitions(clock: VirtualClock) -> None:
-    bed = Bed()
-    peer = bed.plain()
-    bed.tokens.wanted.add(b"ours")
-    cancel, _ = _ask(bed, peer)
-    assert cancel is not None
-    peer.take()
-    peer.send(coap(CON, "2.05", 900, b"ours"))
-    cancel()  # as the token manager does at the first answer
-    peer.take()
-    await asyncio.sleep(100)
-    assert peer.take() == []
+    asked = bed.ask(peer)
+    request = read(peer.take()[0])
+    assert peer.send(coap(ACK, "0.00", request.mid)) == []
+    answer = coap(CON, "2.05", 900, request.token, payload=b"x")
+    for _ in range(2):
+        assert [summary(each) for each in peer.send(answer)] == [("ACK", "0.00", 900, b"")]
+    assert len(asked.outcomes) == 1
+    assert bed.counters["duplicates"] == 1
 
 
 @virtual_time
 async def test_answer_nobody_waits_for_is_reset_if_confirmable(clock: VirtualClock) -> None:
     bed = Bed()
     peer = bed.plain()
-    assert [summary(each) for each in peer.send(coap(CON, "2.05", 900, b"?"))] == [("RST", "0.00", 900, b"")]
-    assert [summary(each) for each in peer.send(coap(CON, "2.05", 900, b"?"))] == [("RST", "0.00", 900, b"")]
+    for _ in range(2):
+        assert [summary(each) for each in peer.send(coap(CON, "2.05", 900, b"?"))] == [
+            ("RST", "0.00", 900, b"")
+        ]
     assert peer.send(coap(NON, "2.05", 901, b"?")) == []
     assert peer.send(coap(ACK, "2.05", 902, b"?")) == []
+    assert bed.counters == {"responses": 3, "duplicates": 1, "dropped_unmatched": 3}
 
 
 @pytest.mark.parametrize("message_type", [CON, NON])
 @virtual_time
 async def test_F8_notification_nobody_waits_for_is_reset(clock: VirtualClock, message_type: int) -> None:
-    notification = coap(message_type, "2.05", 900, b"?", [(OBSERVE, b"\x05")], b"x")
+    notification = _notify(message_type, 900, b"?")
     assert [summary(each) for each in Bed().plain().send(notification)] == [("RST", "0.00", 900, b"")]
 
 
 @virtual_time
-async def test_wanted_notification_is_not_reset(clock: VirtualClock) -> None:
-    bed = Bed()
-    bed.tokens.wanted.add(b"obs")
-    assert bed.plain().send(coap(NON, "2.05", 900, b"obs", [(OBSERVE, b"\x05")], b"x")) == []
-    assert len(bed.tokens.responses) == 1
-
-
-@virtual_time
-async def test_answer_with_unknown_critical_option_is_rejected(clock: VirtualClock) -> None:
+async def test_known_notification_is_acknowledged_if_confirmable(clock: VirtualClock) -> None:
     bed = Bed()
     peer = bed.plain()
-    bed.tokens.wanted.add(b"ours")
-    resets: list[int] = []
-    _, mid = _ask(bed, peer, on_reset=lambda: resets.append(1))
-    peer.take()
-    assert [summary(each)[0] for each in peer.send(coap(CON, "2.05", 900, b"ours", [(65001, b"")]))] == [
-        "RST"
-    ]
-    assert peer.send(coap(NON, "2.05", 901, b"ours", [(65001, b"")])) == []
-    assert peer.send(coap(ACK, "2.05", mid, b"ours", [(65001, b"")])) == []
-    assert resets == [1]
-    assert bed.tokens.responses == []
+    seen: list[tuple[Remote, bytes, Notification]] = []
+
+    def note(remote: Remote, token: bytes, notification: Notification) -> bool:
+        seen.append((remote, token, notification))
+        return token == b"known"
+
+    bed.layer.link.on_notification = note
+    assert peer.send(_notify(NON, 900, b"known")) == []
+    assert [summary(each) for each in peer.send(_notify(CON, 901, b"known"))] == [("ACK", "0.00", 901, b"")]
+    assert [summary(each) for each in peer.send(_notify(NON, 902, b"other"))] == [("RST", "0.00", 902, b"")]
+    (remote, token, notification), *_ = seen
+    assert (remote, token, notification.sequence) == (peer.remote, b"known", 5)
+    assert (notification.response.code, notification.response.payload) == ("2.05", b"x")
+    assert notification.first_block is None
+    assert bed.counters == {"responses": 3, "notifications": 2, "dropped_unmatched": 1}
 
 
 @virtual_time
-async def test_F7_acknowledgement_of_another_peer_does_not_end_our_request(clock: VirtualClock) -> None:
-    bed = Bed()
-    peer, stranger = bed.secure(1), bed.secure(2)
-    bed.tokens.wanted.add(b"ours")
-    _, mid = _ask(bed, peer)
-    stranger.send(coap(ACK, "2.05", mid, b"ours"))
-    assert bed.tokens.responses == []
-    assert bed.layer.transmissions == 1
-    await bed.layer.shutdown()
-
-
-@virtual_time
-async def test_unreliable_request_is_sent_once(clock: VirtualClock) -> None:
+async def test_response_with_unknown_critical_option_is_rejected(clock: VirtualClock) -> None:
     bed = Bed()
     peer = bed.plain()
-    cancel, _ = _ask(bed, peer, tuning=Unreliable())
-    assert cancel is None
-    await asyncio.sleep(100)
-    assert [summary(each)[0] for each in peer.take()] == ["NON"]
-    assert bed.layer.transmissions == 0
-
-
-@virtual_time
-async def test_request_may_bring_its_own_timing(clock: VirtualClock) -> None:
-    class Patient(Reliable):
-        ACK_TIMEOUT = 50.0
-        ACK_RANDOM_FACTOR = 1.0
-        MAX_RETRANSMIT = 1
-
-    bed = Bed()
-    peer = bed.plain()
-    _ask(bed, peer, tuning=Patient())
-    await asyncio.sleep(149.5)
-    assert len(peer.take()) == 2
-    assert not bed.tokens.errors
-    await asyncio.sleep(1)
-    assert bed.tokens.errors
-
-
-@virtual_time
-async def test_timing_without_a_word_is_that_of_the_settings(clock: VirtualClock) -> None:
-    bed = Bed(ack_timeout_s=10.0, ack_random_factor=1.0, max_retransmit=0)
-    peer = bed.plain()
-    _ask(bed, peer)
-    await asyncio.sleep(9.5)
-    assert not bed.tokens.errors
-    await asyncio.sleep(1)
-    assert bed.tokens.errors
-
-
-@virtual_time
-async def test_too_many_waiting_requests_fail_at_once(clock: VirtualClock) -> None:
-    bed = Bed(max_backlog=1)
-    peer = bed.plain()
-    _ask(bed, peer, b"1")
-    _ask(bed, peer, b"2")
-    with pytest.raises(TooManyRequests):
-        _ask(bed, peer, b"3")
-    await bed.layer.shutdown()
+    bed.layer.link.on_notification = lambda *_: True
+    strange = [(65001, b""), (OBSERVE, b"\x01")]
+    for message_type in (CON, NON):
+        answers = peer.send(coap(message_type, "2.05", 900, b"known", strange))
+        assert [summary(each)[0] for each in answers] == ["RST"]
+    asked = bed.ask(peer)
+    request = read(peer.take()[0])
+    peer.send(coap(ACK, "2.05", request.mid, request.token, strange))
+    assert asked.outcome == Unusable("option 65001 of the answer is not understood")
 
 
 # --- sessions
@@ -313,18 +189,16 @@ async def test_session_that_ends_takes_our_requests_along(clock: VirtualClock) -
     peer = bed.secure()
     remote = peer.remote
     assert isinstance(remote, SessionRemote)
-    _ask(bed, peer, b"1")
-    _ask(bed, peer, b"2")
+    first, second = bed.ask(peer), bed.ask(peer)
     peer.take()
     bed.layer.end_session(remote, "superseded")
-    ((error, whose),) = bed.tokens.errors
-    assert isinstance(error, NetworkError)
-    assert whose is remote
+    assert first.outcome == SessionGone("superseded", is_sent=True)
+    assert second.outcome == SessionGone("superseded", is_sent=False)
+    third = bed.ask(peer)
     await asyncio.sleep(100)
     assert peer.take() == []
-    assert not bed.layer.recognizes(remote)
-    with pytest.raises(NetworkError):
-        _ask(bed, peer, b"3")
+    assert third.outcome == SessionGone("the session is over", is_sent=False)
+    assert bed.layer.transmissions == 0
 
 
 @virtual_time
@@ -337,29 +211,41 @@ async def test_session_without_dialogue_ends_without_a_search(clock: VirtualCloc
     assert bed.tokens.errors == []
 
 
+@virtual_time
+async def test_work_of_a_resource_ends_with_its_session(clock: VirtualClock) -> None:
+    bed = Bed(Script(None))
+    peer = bed.secure()
+    remote = peer.remote
+    assert isinstance(remote, SessionRemote)
+    peer.send(coap(CON, "0.01", 1, b"t", path("slow")))
+    bed.layer.end_session(remote, "closed by the peer")
+    ((error, whose),) = bed.tokens.errors
+    assert isinstance(error, NetworkError)
+    assert whose is remote
+
+
 # --- towards aiocoap
 
 
 @virtual_time
-async def test_only_our_own_live_remotes_are_recognized(clock: VirtualClock) -> None:
+async def test_aiocoap_has_no_way_to_ask_devices(clock: VirtualClock) -> None:
     bed = Bed()
     message = Message(code=Code.GET)
-    for remote, is_known in ((bed.plain().remote, True), (bed.secure().remote, True), ("other", False)):
-        message.remote = remote
-        assert await bed.layer.fill_or_recognize_remote(message) is is_known
-        assert await bed.layer.recognize_remote(message) is is_known
-    assert await bed.layer.determine_remote(message) is None
+    message.remote = bed.plain().remote
+    assert await bed.layer.fill_or_recognize_remote(message) is False
+    with pytest.raises(NotImplementedError):
+        bed.layer.send_message(message, lambda: None)
 
 
 @virtual_time
 async def test_error_of_ours_over_a_response_does_not_reach_the_transport(clock: VirtualClock) -> None:
     bed = Bed()
 
-    def process_response(_: Message) -> bool:
-        raise asyncio.InvalidStateError("a request cancelled in the same turn of the loop")
+    def fail(*_: object) -> bool:
+        raise asyncio.InvalidStateError("a bug")
 
-    bed.tokens.process_response = process_response
-    assert bed.plain().send(coap(CON, "2.05", 900, b"ours")) == []
+    bed.layer.link.on_notification = fail
+    assert bed.plain().send(_notify(CON, 900, b"ours")) == []
     assert bed.counters["failures"] == 1
 
 
@@ -367,15 +253,17 @@ async def test_error_of_ours_over_a_response_does_not_reach_the_transport(clock:
 async def test_closed_layer_takes_no_responses_and_sends_no_requests(clock: VirtualClock) -> None:
     bed = Bed()
     peer = bed.plain()
-    bed.tokens.wanted.add(b"ours")
-    _ask(bed, peer)
-    peer.take()
+    bed.layer.link.on_notification = lambda *_: True
+    asked = bed.ask(peer)
+    request = read(peer.take()[0])
     await bed.layer.shutdown()
-    assert [summary(each)[0] for each in peer.send(coap(CON, "2.05", 900, b"ours"))] == ["RST"]
-    with pytest.raises(NetworkError):
-        _ask(bed, peer)
+    for token in (request.token, b"known"):
+        assert [summary(each)[0] for each in peer.send(_notify(CON, 900, token))] == ["RST"]
+    refused = bed.ask(peer)
     await asyncio.sleep(100)
     assert peer.take() == []
+    assert asked.outcomes == [], "a stop tells nobody"
+    assert refused.outcome == SessionGone("the session is over", is_sent=False)
 
 
 @virtual_time

@@ -15,10 +15,27 @@ from gateway.messaging.outgoing import (
     TooManyTransmissions,
     Transmission,
 )
-from gateway.messaging.remote import PlainRemote, Remote
+from gateway.messaging.remote import PlainRemote
 from gateway.messaging.settings import MessagingSettings
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.coap import Entropy
+
+
+class _Owner:
+    """Keeps what it is told of one request."""
+
+    def __init__(self, wire: _Wire, mid: int) -> None:
+        self.wire = wire
+        self.mid = mid
+
+    def acknowledged(self) -> None:
+        raise AssertionError("whoever settles a request tells its owner")
+
+    def reset(self) -> None:
+        raise AssertionError("whoever settles a request tells its owner")
+
+    def timed_out(self, is_sent: bool) -> None:
+        (self.wire.timeouts if is_sent else self.wire.unsent).append(self.mid)
 
 
 class _Wire:
@@ -26,15 +43,14 @@ class _Wire:
 
     def __init__(self, **settings: float) -> None:
         self.sent: list[tuple[int, bytes]] = []
-        self.timeouts: list[Remote] = []
-        self.resets: list[int] = []
+        self.timeouts: list[int] = []
+        self.unsent: list[int] = []
         self.counters = MessageCounters()
         self.outgoing = Outgoing(
             replace(MessagingSettings(), **settings),
             self.counters,
             asyncio.get_running_loop(),
             Entropy(),
-            self.timeouts.append,
         )
 
     def remote(self, port: int = 1) -> PlainRemote:
@@ -47,10 +63,9 @@ class _Wire:
             self.remote(port),
             mid,
             b"request %d" % mid,
-            is_request=True,
             timeout_s=2.0,
             attempts=attempts,
-            on_reset=lambda: self.resets.append(mid),
+            owner=_Owner(self, mid),
         )
         self.outgoing.send(transmission)
         return transmission
@@ -74,7 +89,7 @@ async def test_request_is_repeated_with_doubled_waits_then_given_up(clock: Virtu
     assert times == [0, 2, 6, 14, 30]
     assert clock.monotonic() - begin == 62
     assert wire.sent == [(1, b"request 7")] * 5
-    assert wire.timeouts == [wire.remote()]
+    assert wire.timeouts == [7]
     assert len(wire.outgoing) == 0
     assert (wire.counters.retransmissions, wire.counters.timeouts) == (4, 1)
 
@@ -85,6 +100,7 @@ async def test_acknowledged_request_is_not_repeated(clock: VirtualClock) -> None
     wire.request(7)
     settled = wire.outgoing.settle(wire.remote(), 7)
     assert settled is not None
+    assert settled.is_sent
     await asyncio.sleep(100)
     assert wire.take() == [(1, b"request 7")]
     assert len(wire.outgoing) == 0
@@ -126,7 +142,7 @@ async def test_backlog_of_a_silent_peer_goes_with_its_request(clock: VirtualCloc
         wire.request(mid, attempts=0)
     await asyncio.sleep(3)
     assert wire.take() == [(1, b"request 1")]
-    assert wire.timeouts == [wire.remote()]
+    assert (wire.timeouts, wire.unsent) == ([1], [2, 3])
     assert len(wire.outgoing) == 0
 
 
@@ -152,7 +168,7 @@ async def test_request_given_up_leaves_answers_under_way(clock: VirtualClock) ->
     wire.request(1, attempts=0)
     wire.outgoing.send_response(wire.remote(), 50, b"answer")
     await asyncio.sleep(3.5)
-    assert wire.timeouts == [wire.remote()]
+    assert wire.timeouts == [1]
     assert wire.outgoing.settle(wire.remote(), 50) is not None
 
 

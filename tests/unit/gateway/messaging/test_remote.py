@@ -26,6 +26,12 @@ def test_plain_remotes_are_equal_by_address() -> None:
     assert one.blockwise_key == same.blockwise_key != other.blockwise_key
 
 
+def test_plain_remote_is_the_same_by_whichever_of_our_addresses_it_comes() -> None:
+    one, other = (PlainRemote(HOME._replace(local=local), _nowhere) for local in (b"", b"eth0"))
+    assert one == other
+    assert hash(one) == hash(other)
+
+
 def test_plain_remote_proves_nothing() -> None:
     remote = PlainRemote(HOME, _nowhere)
     assert (remote.identity, remote.authenticated_claims, remote.is_secure) == (None, (), False)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-
-import pytest
-from aiocoap import Message
-from aiocoap.error import NetworkError, NoRequestInterface
 from aiocoap.numbers.codes import Code
 
 from gateway.address import Address
 from gateway.messaging.handling import Request, Response
+from gateway.messaging.outcomes import Outcome, SessionGone
 from gateway.messaging.stack import CoapStack
 from tests.support.clock import VirtualClock, virtual_time
-from tests.support.coap import CON, EmptySite, Entropy, FakeSession, coap, path, summary
+from tests.support.coap import CON, READ, EmptySite, Entropy, FakeSession, coap, path, summary
 
 HOME = Address("192.0.2.1", 5683)
 UPDATE = coap(CON, "0.02", 1, b"t", path("rd/abc"))
@@ -52,20 +48,24 @@ async def test_request_to_a_session_fails_when_it_ends(clock: VirtualClock) -> N
     stack, seen = _stack()
     session = FakeSession()
     stack.receive_secure(session, UPDATE)
-    request = Message(code=Code.GET, uri_path=("3",))
-    request.remote = seen[0].remote
-    response = stack.context.request(request, handle_blockwise=False).response
-    await asyncio.sleep(1)
+    outcomes: list[Outcome] = []
+    stack.link.request(seen[0].remote, READ, outcomes.append)
     stack.end_session(session, "closed by the peer")
-    with pytest.raises(NetworkError):
-        await response
+    assert outcomes == [SessionGone("closed by the peer", is_sent=True)]
     stack.end_session(FakeSession(2), "never sent anything")
     await stack.close()
 
 
 @virtual_time
-async def test_gateway_calls_nobody_by_name(clock: VirtualClock) -> None:
-    stack, _ = _stack()
-    with pytest.raises(NoRequestInterface):
-        await stack.context.request(Message(code=Code.GET, uri="coap://192.0.2.1/3")).response
+async def test_device_is_found_again_by_its_identity_or_its_address(clock: VirtualClock) -> None:
+    stack, seen = _stack()
+    session = FakeSession()
+    stack.receive_plain(UPDATE, HOME)
+    stack.receive_secure(session, UPDATE)
+    plain, secure = (request.remote for request in seen)
+    assert stack.find_remote(None, str(HOME)) == plain
+    assert stack.find_remote("urn:imei:1", "192.0.2.9:5684") is None, "before the transports are there"
+    stack.routes.find_session = lambda identity: session if identity == b"urn:imei:1" else None
+    assert stack.find_remote("urn:imei:1", "192.0.2.9:5684") is secure
+    assert stack.find_remote("urn:imei:2", "192.0.2.9:5684") is None
     await stack.close()

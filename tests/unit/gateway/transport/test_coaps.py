@@ -135,6 +135,22 @@ async def test_data_sent_outside_a_batch_leaves_in_the_same_turn_of_the_loop(clo
 
 
 @virtual_time
+async def test_identity_is_reached_by_the_newest_session_that_spoke(clock: VirtualClock) -> None:
+    scene = _Scene()
+    assert scene.transport.find_session(IDENTITY) is None
+    old = scene.client()
+    first = old.connect()
+    assert scene.transport.find_session(IDENTITY) is first, "it is the only one"
+    old.say(b"ping")
+    new = scene.client(seed="again", address=ELSEWHERE)
+    second = new.connect()
+    assert scene.transport.find_session(IDENTITY) is first, "the new one is unproven"
+    new.say(b"ping")
+    assert scene.transport.find_session(IDENTITY) is second
+    scene.transport.close()
+
+
+@virtual_time
 async def test_wrong_key_fails_in_silence_and_the_operator_hears_of_it(clock: VirtualClock) -> None:
     scene = _Scene()
     for psk, known in ((b"x" * 16, {IDENTITY: PSK}), (PSK, {})):
