@@ -11,8 +11,9 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from hashlib import sha256
 
-from registry import devices, outbox, refusals, registrations, views
+from registry import devices, outbox, refusals, registrations, serverkey, views
 from registry.clock import Clock, SystemClock
 from registry.errors import AlreadyExists, ImportRefused, InvalidValue, NotAllowed, NotFound, RowFault
 from registry.events import EventType
@@ -26,9 +27,13 @@ from registry.identifiers import (
 from registry.keyring import Keyring
 from registry.model import Created, Device, DeviceState, DeviceView, EventRow, NewDevice, Security
 from registry.sealing import KEY_BYTES, NONCE_BYTES
+from registry.serverkey import ServerKey, ShownServerKey
 from registry.sqlite import Database
 
 GENERATED_SECRET_BYTES = 16
+
+MAX_CREDENTIAL_BYTES = 8192
+"Of a certificate or a public key: what a handshake takes."
 
 _LIST_PAGE = 500
 _PROGRESS_STEP = 1000
@@ -36,7 +41,7 @@ _PROGRESS_STEP = 1000
 # Spelled here, because inside the class `list` is a method.
 CreatedDevices = list[Created]
 Events = list[EventRow]
-_Faults = list[RowFault]
+Faults = list[RowFault]
 
 Entropy = Callable[[int], bytes]
 Progress = Callable[[int, int], None]
@@ -60,18 +65,24 @@ class Administration:
         security: Security = Security.PSK,
         secret: bytes | None = None,
         timeout_s: int = 0,
+        *,
+        certificate: bytes | None = None,
+        public_key: bytes | None = None,
     ) -> Created:
         """Add a device; a PSK device without *secret* gets a random one of 16 bytes.
 
+        *certificate* and *public_key* as in `NewDevice`.
+
         Raises:
             InvalidValue: a value no device may have.
-            AlreadyExists: the node ID is taken.
+            AlreadyExists: the node ID or the public key is taken.
             KeyUnusable: the secret cannot be sealed.
         """
-        new = NewDevice(node_id, security, secret, timeout_s)
+        new = NewDevice(node_id, security, secret, timeout_s, certificate, public_key)
         check_new_device(new)
-        if self._find_taken([node_id]):
-            raise AlreadyExists(_taken(node_id))
+        faults = self.find_faults([new])
+        if faults:
+            raise AlreadyExists(faults[0].reason)
         [created] = self._insert([new], None, None)
         return created
 
@@ -90,10 +101,32 @@ class Administration:
             ImportRefused: names every bad row by its index.
             KeyUnusable: the secrets cannot be sealed.
         """
-        faults = self._find_faults(rows)
+        faults = self.find_faults(rows)
         if faults:
             raise ImportRefused(faults)
         return self._insert(rows, progress, before_commit)
+
+    def find_faults(self, rows: Sequence[NewDevice]) -> Faults:
+        """Why `import_devices` would refuse *rows*: each bad one once, in their order."""
+        taken = self._find_taken([row.node_id for row in rows])
+        keys = {row.public_key: sha256(row.public_key).digest() for row in rows if row.public_key}
+        owners = self._find_owners(list(keys.values()))
+        faults: Faults = []
+        earlier_rows: dict[str | bytes, int] = {}
+        for index, row in enumerate(rows):
+            try:
+                check_new_device(row)
+            except InvalidValue as error:
+                faults.append(RowFault(index, str(error)))
+                continue
+            fault = _find_repetition(index, row, earlier_rows)
+            if fault is None and row.node_id in taken:
+                fault = RowFault(index, _taken(row.node_id))
+            if fault is None and row.public_key and keys[row.public_key] in owners:
+                fault = RowFault(index, _owned(owners[keys[row.public_key]]))
+            if fault is not None:
+                faults.append(fault)
+        return faults
 
     def find(self, id_: str) -> DeviceView | None:
         """The device with this node ID or device ID, and its last refusals."""
@@ -191,6 +224,19 @@ class Administration:
             device = _get_device(connection, device.device_id)
         return Created(device, secret)
 
+    def server_key(self, make: Callable[[], ServerKey]) -> ShownServerKey:
+        """What peers see of the gateway; its own key is made by *make* if it shows nothing else and has none.
+
+        Raises:
+            KeyUnusable: a new key cannot be sealed.
+        """
+        with self._database.snapshot() as connection:
+            shown = serverkey.show(connection)
+        if shown.certificate is None and shown.chain is None:
+            key = serverkey.obtain(self._database, self._keyring, make, self._entropy)
+            shown = ShownServerKey(key.certificate, None)
+        return shown
+
     def events(self, after: int = 0, types: Sequence[str] = (), limit: int = 1000) -> Events:
         """The next *limit* events behind id *after*, oldest first; of these *types*, if any are given."""
         with self._database.snapshot() as connection:
@@ -220,13 +266,14 @@ class Administration:
         prepared = self._prepare(rows, progress)
         try:
             with self._database.transaction() as connection:
-                first = devices.insert(connection, [one.device for one in prepared])
+                pairs = [(one.device, row) for one, row in zip(prepared, rows, strict=True)]
+                first = devices.insert(connection, pairs)
                 outbox.append(connection, (_created_row(one.device) for one in prepared))
                 if before_commit is not None:
                     before_commit(prepared)
         except sqlite3.IntegrityError as error:
-            # Another command took one of the names after they were looked at.
-            faults = self._find_faults(rows)
+            # Another command took one of the names or keys after they were looked at.
+            faults = self.find_faults(rows)
             if not faults:
                 raise
             raise AlreadyExists(faults[0].reason) from error
@@ -249,29 +296,20 @@ class Administration:
                 secret = row.secret or self._entropy(GENERATED_SECRET_BYTES)
                 sealed = sealer.seal(secret, device_id, self._entropy(NONCE_BYTES))
             device = Device(
-                0, device_id, row.node_id, row.security, row.timeout_s, now_ms, sealed_secret=sealed
+                0,
+                device_id,
+                row.node_id,
+                row.security,
+                row.timeout_s,
+                now_ms,
+                sealed_secret=sealed,
+                certificate_sha256=_digest(row.certificate),
+                public_key_sha256=_digest(row.public_key),
             )
             created.append(Created(device, secret))
             if progress is not None and (done % _PROGRESS_STEP == 0 or done == len(rows)):
                 progress(done, len(rows))
         return created
-
-    def _find_faults(self, rows: Sequence[NewDevice]) -> _Faults:
-        taken = self._find_taken([row.node_id for row in rows])
-        faults: _Faults = []
-        first_index: dict[str, int] = {}
-        for index, row in enumerate(rows):
-            try:
-                check_new_device(row)
-            except InvalidValue as error:
-                faults.append(RowFault(index, str(error)))
-                continue
-            earlier = first_index.setdefault(row.node_id, index)
-            if earlier != index:
-                faults.append(RowFault(index, f"{row.node_id} stands in this import already", earlier))
-            elif row.node_id in taken:
-                faults.append(RowFault(index, _taken(row.node_id)))
-        return faults
 
     def _find_taken(self, node_ids: Sequence[str]) -> set[str]:
         taken: set[str] = set()
@@ -283,6 +321,20 @@ class Administration:
             )
             taken.update(node_id for (node_id,) in rows)
         return taken
+
+    def _find_owners(self, digests: Sequence[bytes]) -> dict[bytes, str]:
+        """Node IDs of the devices that have these public keys, by SHA-256."""
+        owners: dict[bytes, str] = {}
+        for start in range(0, len(digests), _LIST_PAGE):
+            chunk = digests[start : start + _LIST_PAGE]
+            marks = ", ".join("?" * len(chunk))
+            owners.update(
+                self._database.query(
+                    f"SELECT public_key_sha256, node_id FROM device WHERE public_key_sha256 IN ({marks})",
+                    chunk,
+                )
+            )
+        return owners
 
     def _set_frozen(self, id_: str, is_frozen: bool) -> DeviceView:
         with self._database.transaction() as connection:
@@ -313,7 +365,36 @@ def check_new_device(new: NewDevice) -> None:
         if new.security is not Security.PSK:
             raise InvalidValue(f"a device with security {new.security.value} has no secret; leave it out")
         check_secret(new.secret)
+    _check_credential("certificate", new.certificate, Security.X509, new.security)
+    _check_credential("public key", new.public_key, Security.RPK, new.security)
+    if new.security is Security.RPK and new.public_key is None:
+        raise InvalidValue("a device with security rpk proves itself by its public key; give it")
     check_timeout(new.timeout_s)
+
+
+def _check_credential(what: str, value: bytes | None, owner: Security, security: Security) -> None:
+    if value is None:
+        return
+    if security is not owner:
+        raise InvalidValue(f"a device with security {security.value} has no {what}; leave it out")
+    if not 0 < len(value) <= MAX_CREDENTIAL_BYTES:
+        raise InvalidValue(f"the {what} has {len(value)} bytes; 1 to {MAX_CREDENTIAL_BYTES} are allowed")
+
+
+def _digest(credential: bytes | None) -> bytes | None:
+    return None if credential is None else sha256(credential).digest()
+
+
+def _find_repetition(index: int, row: NewDevice, earlier: dict[str | bytes, int]) -> RowFault | None:
+    """What *row* has in common with one before it; *earlier* grows with each."""
+    first = earlier.setdefault(row.node_id, index)
+    if first != index:
+        return RowFault(index, f"{row.node_id} stands in this import already", first)
+    if row.public_key is not None:
+        first = earlier.setdefault(row.public_key, index)
+        if first != index:
+            return RowFault(index, "its public key stands in this import already", first)
+    return None
 
 
 def _get_device(connection: sqlite3.Connection, id_: str) -> Device:
@@ -329,6 +410,10 @@ def _not_found(id_: str) -> NotFound:
 
 def _taken(node_id: str) -> str:
     return f"{node_id} exists already; delete it first or choose another node ID"
+
+
+def _owned(node_id: str) -> str:
+    return f"{node_id} has this public key already; each device needs its own"
 
 
 def _created_row(device: Device) -> outbox.Row:

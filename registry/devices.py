@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from registry import refusals, registrations
-from registry.model import Device, Security
+from registry.model import Device, NewDevice, Security
 
 COLUMNS = (
     "d.number, d.device_id, d.node_id, d.security, d.timeout_s, d.created_at_ms, d.connected_at_ms,"
-    " d.is_frozen, d.sealed_secret, d.revision"
+    " d.is_frozen, d.sealed_secret, d.revision, d.certificate_sha256, d.public_key_sha256"
 )
-COLUMN_COUNT = 10
+COLUMN_COUNT = 12
 
 _INSERT = (
-    "INSERT INTO device (number, device_id, node_id, security, timeout_s, created_at_ms, sealed_secret)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO device (number, device_id, node_id, security, timeout_s, created_at_ms, sealed_secret,"
+    " certificate, certificate_sha256, public_key, public_key_sha256)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _SECURITY = {security.value: security for security in Security}
 
@@ -25,7 +26,7 @@ _SECURITY = {security.value: security for security in Security}
 def from_columns(row: Sequence[Any]) -> Device:
     """The device whose `COLUMNS` are *row*."""
     number, device_id, node_id, security, timeout_s, created_at_ms, connected_at_ms, *rest = row
-    is_frozen, sealed_secret, revision = rest
+    is_frozen, *rest = rest
     return Device(
         number,
         device_id,
@@ -35,27 +36,41 @@ def from_columns(row: Sequence[Any]) -> Device:
         created_at_ms,
         connected_at_ms,
         is_frozen != 0,
-        sealed_secret,
-        revision,
+        *rest,
     )
 
 
-def insert(connection: sqlite3.Connection, devices: Sequence[Device]) -> int:
+def insert(connection: sqlite3.Connection, devices: Sequence[tuple[Device, NewDevice]]) -> int:
     """Add *devices* with consecutive numbers of the table's choice; returns the first.
 
+    Each comes with what was asked for, where its certificate and public key stand in full.
+
     Raises:
-        sqlite3.IntegrityError: a node ID or device ID is taken.
+        sqlite3.IntegrityError: a node ID, a device ID or a public key is taken.
     """
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'device'").fetchone()
     first = 1 if row is None else int(row[0]) + 1
     connection.executemany(
         _INSERT,
-        (
-            (number, d.device_id, d.node_id, d.security.value, d.timeout_s, d.created_at_ms, d.sealed_secret)
-            for number, d in enumerate(devices, first)
-        ),
+        (_to_row(number, device, new) for number, (device, new) in enumerate(devices, first)),
     )
     return first
+
+
+def _to_row(number: int, device: Device, new: NewDevice) -> Sequence[object]:
+    return (
+        number,
+        device.device_id,
+        device.node_id,
+        device.security.value,
+        device.timeout_s,
+        device.created_at_ms,
+        device.sealed_secret,
+        new.certificate,
+        device.certificate_sha256,
+        new.public_key,
+        device.public_key_sha256,
+    )
 
 
 def find(connection: sqlite3.Connection, id_: str) -> Device | None:

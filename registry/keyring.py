@@ -13,7 +13,14 @@ from registry.errors import KeyUnusable
 from registry.sealing import KEY_BYTES, Sealer, parse_key
 from registry.sqlite import Database, give_to_owner_of, owner_of, sync_directory
 
+SERVER_KEY = "server_key"
+"Where the database keeps the sealed key of the gateway (`registry.serverkey`)."
+
 _CHECK = "key_check"
+_ANYTHING_SEALED = (
+    "SELECT 1 WHERE EXISTS (SELECT 1 FROM device WHERE sealed_secret IS NOT NULL)"
+    " OR EXISTS (SELECT 1 FROM meta WHERE key = ?)"
+)
 
 
 class Keyring:
@@ -70,7 +77,7 @@ class Keyring:
         sealer = None if key is None else Sealer(key)
         if check is None or (sealer is not None and sealer.check_value == check):
             return sealer
-        if not self._database.query("SELECT 1 FROM device WHERE sealed_secret IS NOT NULL LIMIT 1"):
+        if not self._database.query(_ANYTHING_SEALED, (SERVER_KEY,)):
             return sealer
         path = self._database.path
         if sealer is None:

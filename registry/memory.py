@@ -5,11 +5,17 @@ Knows no disk, no clock, no pending changes: what is here is committed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from registry.leases import Leases, expiry_after
-from registry.model import Device, ObjectList, Registration
+from registry.model import Device, ObjectList, Registration, Security
 from registry.purge import claim_remaining_s
+
+
+def fold(name: str) -> bytes:
+    """*name* for comparing DNS names: only the letters A to Z have another case (RFC 4343)."""
+    return name.encode("utf-8", "surrogatepass").lower()
 
 
 class Memory:
@@ -19,6 +25,10 @@ class Memory:
         self.devices: dict[str, Device] = {}
         "By node ID."
         self.numbers: dict[int, Device] = {}
+        self.public_keys: dict[bytes, Device] = {}
+        "By SHA-256 of the SubjectPublicKeyInfo."
+        self.folded_names: dict[bytes, tuple[str, ...]] = {}
+        "Node IDs of X.509 devices, by `fold`."
         self.registrations: dict[int, Registration] = {}
         "By device number."
         self.locations: dict[str, Registration] = {}
@@ -34,8 +44,13 @@ class Memory:
 
     def put_device(self, device: Device) -> None:
         """Add *device*, or a newer version of it."""
+        if device.node_id not in self.devices and device.security is Security.X509:
+            folded = fold(device.node_id)
+            self.folded_names[folded] = (*self.folded_names.get(folded, ()), device.node_id)
         self.devices[device.node_id] = device
         self.numbers[device.number] = device
+        if device.public_key_sha256 is not None:
+            self.public_keys[device.public_key_sha256] = device
 
     def arm_claim(self, device: Device, now: float, wall_ms: int) -> None:
         """Start counting down to the purge of a device that has yet to connect."""
@@ -47,9 +62,31 @@ class Memory:
         """Forget the device and all that belongs to it; returns the registration it had."""
         del self.devices[device.node_id]
         del self.numbers[device.number]
+        self._forget_credential(device)
         self.profiles.pop(device.number, None)
         self.claims.drop(device.number)
         return self.remove_registration(device.number)
+
+    def _forget_credential(self, device: Device) -> None:
+        digest = device.public_key_sha256
+        # A key that was given to another device meanwhile stays with that one.
+        if digest is not None and self.public_keys[digest].number == device.number:
+            del self.public_keys[digest]
+        if device.security is Security.X509:
+            folded = fold(device.node_id)
+            left = tuple(name for name in self.folded_names[folded] if name != device.node_id)
+            if left:
+                self.folded_names[folded] = left
+            else:
+                del self.folded_names[folded]
+
+    def find_named(self, names: Iterable[str], dns_names: Iterable[str]) -> list[Device]:
+        """The X.509 devices with one of *names*, or with one of *dns_names* in whatever case; each once."""
+        found = dict.fromkeys(names)
+        for name in dns_names:
+            found.update(dict.fromkeys(self.folded_names.get(fold(name), ())))
+        devices = (self.devices.get(name) for name in found)
+        return [device for device in devices if device is not None and device.security is Security.X509]
 
     def connect(self, device: Device, at_ms: int) -> None:
         """The first accepted Register ends the claim deadline for ever."""

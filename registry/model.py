@@ -19,6 +19,12 @@ class Security(StrEnum):
     PSK = "psk"
     "By node ID and pre-shared key, over DTLS."
 
+    X509 = "x509"
+    "By a certificate that names the node ID, over DTLS: from a trusted CA, or pinned."
+
+    RPK = "rpk"
+    "By a raw public key, over DTLS."
+
 
 class DeviceState(StrEnum):
     """What ``nodegate device show`` calls the state."""
@@ -47,7 +53,7 @@ class Device:
     "``d-`` and 16 base32 characters, given by the platform, stable for the record's life."
 
     node_id: str
-    "What the device brings: endpoint client name and, for PSK, the identity."
+    "What the device brings: endpoint client name, PSK identity, name in its certificate."
 
     security: Security
 
@@ -66,6 +72,12 @@ class Device:
 
     revision: int = 0
     "Counts freezes, unfreezes and resets: what was decided on an older one is not committed."
+
+    certificate_sha256: bytes | None = None
+    "Of the pinned certificate (DER) of an X.509 device; None: any that a trusted CA issued will do."
+
+    public_key_sha256: bytes | None = None
+    "Of the SubjectPublicKeyInfo (DER) of a raw-public-key device; no two devices have the same."
 
     @property
     def claim_deadline_ms(self) -> int | None:
@@ -160,6 +172,12 @@ class NewDevice:
     "Pre-shared key; None: generate one for a PSK device."
 
     timeout_s: int = 0
+
+    certificate: bytes | None = None
+    "The one certificate (DER) that an X.509 device may bring; None: any that a trusted CA issued."
+
+    public_key: bytes | None = None
+    "SubjectPublicKeyInfo (DER, in its one encoding) of a raw-public-key device."
 
 
 @dataclass(frozen=True, slots=True)

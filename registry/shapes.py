@@ -36,6 +36,8 @@ def describe_device(view: DeviceView, *, with_refusals: bool) -> dict[str, objec
         "timeout": device.timeout_s,
         "created_at": format_ms(device.created_at_ms),
         "connected_at": None if device.connected_at_ms is None else format_ms(device.connected_at_ms),
+        "certificate_sha256": _describe_sha256(device.certificate_sha256),
+        "public_key_sha256": _describe_sha256(device.public_key_sha256),
         "registration": None if registration is None else describe_registration(registration, expires_at_ms),
     }
     if with_refusals:
@@ -44,6 +46,10 @@ def describe_device(view: DeviceView, *, with_refusals: bool) -> dict[str, objec
             for refusal in view.refusals
         ]
     return description
+
+
+def _describe_sha256(digest: bytes | None) -> str | None:
+    return None if digest is None else digest.hex()
 
 
 def describe_created(created: Created) -> dict[str, object]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar, get_args
 
-from registry import purge, refusals, snapshots
+from registry import purge, refusals, serverkey, snapshots
 from registry.adoption import adopt
 from registry.clock import Clock, SystemClock
 from registry.commit import (
@@ -38,6 +39,7 @@ from registry.model import Device, ObjectList, Refusal, Registration
 from registry.opening import Opened, open_parts, read_changes
 from registry.overlay import Overlay
 from registry.reaper import Reaper
+from registry.serverkey import ServerKey
 from registry.settings import RegistrySettings
 from registry.snapshots import Snapshots
 from registry.sqlite import Database
@@ -165,6 +167,14 @@ class Registry:
         """The device with this node ID."""
         return self._memory.devices.get(node_id)
 
+    def find_device_of_key(self, public_key_sha256: bytes) -> Device | None:
+        """The raw-public-key device whose key (SubjectPublicKeyInfo in DER) has this SHA-256."""
+        return self._memory.public_keys.get(public_key_sha256)
+
+    def find_devices_named(self, names: Iterable[str], dns_names: Iterable[str]) -> Sequence[Device]:
+        """The X.509 devices with a node ID among *names*, or among *dns_names* in whatever case."""
+        return self._memory.find_named(names, dns_names)
+
     def find_secret(self, device: Device) -> bytes | None:
         """The pre-shared key in clear; None where there is none or the key at hand does not open it."""
         if device.sealed_secret is None or self._sealer is None:
@@ -191,6 +201,26 @@ class Registry:
         """The object list that this device once sent together with this ``pid``."""
         known, objects = self._memory.profiles.get(device_number, (None, None))
         return objects if known == profile_id else None
+
+    async def obtain_server_key(
+        self, make: Callable[[], ServerKey], entropy: Callable[[int], bytes] = secrets.token_bytes
+    ) -> ServerKey:
+        """The gateway's own key, by *make* if there is none yet.
+
+        Raises:
+            KeyUnusable: it is sealed and cannot be opened, or cannot be sealed.
+            StorageUnavailable: it could not be stored.
+        """
+        keyring = self._opened.keyring
+        return await self._run(partial(serverkey.obtain, self._database, keyring, make, entropy))
+
+    async def note_server_chain(self, chain: bytes | None) -> None:
+        """Let administrators see what the gateway shows in place of its own certificate.
+
+        Raises:
+            StorageUnavailable: it could not be stored.
+        """
+        await self._run(partial(serverkey.note_chain, self._database, chain))
 
     @property
     def device_count(self) -> int:

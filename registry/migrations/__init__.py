@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from sqlite_utils import Database
 
-from registry.migrations import m0001_initial, m0002_object_definitions
+from registry.migrations import m0001_initial, m0002_object_definitions, m0003_credentials
 
 MIGRATIONS: tuple[tuple[int, Callable[[Database], None]], ...] = (
     (1, m0001_initial.apply),
     (2, m0002_object_definitions.apply),
+    (3, m0003_credentials.apply),
 )
 "Number and step, ascending; each runs inside the transaction that records it."

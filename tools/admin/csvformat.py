@@ -162,8 +162,8 @@ def _read_security(text: str) -> Security:
     try:
         return Security(text)
     except ValueError:
-        kinds = " or ".join(Security)
-        raise InvalidValue(f"security {text!r} is not known; write {kinds}") from None
+        kinds = ", ".join(Security)
+        raise InvalidValue(f"security {text!r} is not known; write one of {kinds}") from None
 
 
 def _read_timeout(text: str) -> int:

@@ -1,4 +1,5 @@
 import itertools
+from hashlib import sha256
 
 import pytest
 
@@ -6,6 +7,7 @@ from registry.administration import GENERATED_SECRET_BYTES, Administration, chec
 from registry.errors import AlreadyExists, ImportRefused, InvalidValue, KeyUnusable, NotAllowed, NotFound
 from registry.model import DeviceState, NewDevice, Refusal, Security
 from registry.sealing import KeySource
+from registry.serverkey import ServerKey, ShownServerKey, note_chain
 from tests.support.registry import Place
 
 
@@ -85,15 +87,53 @@ def test_colliding_device_id_is_no_fault_of_the_caller(place):
         (NewDevice("n", secret=b"short"), "5 bytes"),
         (NewDevice("n", Security.NONE, b"12345678"), "has no secret"),
         (NewDevice("n", timeout_s=-1), "negative"),
+        (NewDevice("n", Security.X509, b"12345678"), "has no secret"),
+        (NewDevice("n", certificate=b"c"), "security psk has no certificate"),
+        (NewDevice("n", Security.RPK, certificate=b"c"), "security rpk has no certificate"),
+        (NewDevice("n", Security.X509, public_key=b"k"), "security x509 has no public key"),
+        (NewDevice("n", Security.RPK), "proves itself by its public key"),
+        (NewDevice("n", Security.RPK, public_key=b""), "public key has 0 bytes"),
+        (NewDevice("n", Security.X509, certificate=bytes(8193)), "certificate has 8193 bytes"),
     ],
 )
 def test_impossible_devices_are_refused_before_anything_is_written(administration, place, new, reason):
     with pytest.raises(InvalidValue, match=reason):
         check_new_device(new)
     with pytest.raises(InvalidValue, match=reason):
-        administration.create(new.node_id, new.security, new.secret, new.timeout_s)
+        administration.create(
+            new.node_id,
+            new.security,
+            new.secret,
+            new.timeout_s,
+            certificate=new.certificate,
+            public_key=new.public_key,
+        )
     assert place.rows("SELECT * FROM device") == []
     assert place.rows("SELECT * FROM event") == []
+
+
+def test_certificate_and_public_key_are_kept_with_their_digests(administration, place):
+    pinned = administration.create("n1", Security.X509, certificate=b"certificate")
+    assert pinned.secret is None
+    assert pinned.device.certificate_sha256 == sha256(b"certificate").digest()
+    assert administration.create("n2", Security.X509).device.certificate_sha256 is None
+    raw = administration.create("n3", Security.RPK, public_key=b"key").device
+    assert raw.public_key_sha256 == sha256(b"key").digest()
+    assert administration.get("n3").device == raw
+    assert place.rows("SELECT certificate, public_key FROM device ORDER BY number") == [
+        (b"certificate", None),
+        (None, None),
+        (None, b"key"),
+    ]
+    assert not place.path.with_name("nodegate.db.key").exists()
+
+
+def test_public_key_of_another_device_is_refused(administration):
+    administration.create("n1", Security.RPK, public_key=b"key")
+    with pytest.raises(AlreadyExists, match="n1 has this public key already"):
+        administration.create("n2", Security.RPK, public_key=b"key")
+    administration.delete("n1")
+    administration.create("n2", Security.RPK, public_key=b"key")
 
 
 def test_wrong_key_refuses_new_secrets_and_leaves_reading_alone(place):
@@ -157,6 +197,20 @@ def test_every_bad_row_is_named_and_nothing_is_stored(administration, place):
         (5, None),
     ]
     assert place.rows("SELECT node_id FROM device") == [("there",)]
+
+
+def test_rows_with_a_public_key_that_is_taken_are_named(administration):
+    administration.create("there", Security.RPK, public_key=b"taken")
+    rows = [
+        NewDevice("a", Security.RPK, public_key=b"key"),
+        NewDevice("b", Security.RPK, public_key=b"key"),
+        NewDevice("c", Security.RPK, public_key=b"taken"),
+        NewDevice("d", Security.RPK, public_key=b"another"),
+    ]
+    faults = administration.find_faults(rows)
+    assert [(fault.index, fault.earlier) for fault in faults] == [(1, 0), (2, None)]
+    assert "its public key stands in this import already" in faults[0].reason
+    assert "there has this public key already" in faults[1].reason
 
 
 def test_secrets_are_handed_out_before_the_commit(administration, place):
@@ -297,6 +351,30 @@ def test_reset_secret_is_refused_where_there_is_none(administration):
         administration.reset_secret("n2")
     with pytest.raises(InvalidValue):
         administration.reset_secret("n1", b"short")
+
+
+@pytest.mark.parametrize("values", [{}, {"certificate": b"c"}])
+def test_reset_secret_is_refused_to_certificates(administration, values):
+    administration.create("n1", Security.X509, **values)
+    with pytest.raises(NotAllowed, match="n1 has no secret: its security is x509"):
+        administration.reset_secret("n1")
+
+
+# The gateway's own key
+
+
+def test_server_key_is_made_where_there_is_none(administration):
+    key = ServerKey(b"private", b"certificate")
+    assert administration.server_key(lambda: key) == ShownServerKey(b"certificate", None)
+    again = administration.server_key(lambda: pytest.fail("made again"))
+    assert again == ShownServerKey(b"certificate", None)
+
+
+def test_server_key_is_not_made_for_a_gateway_that_shows_a_chain(administration, place):
+    with place.database() as database:
+        note_chain(database, b"chain")
+    shown = administration.server_key(lambda: pytest.fail("made"))
+    assert shown == ShownServerKey(None, b"chain")
 
 
 # Events

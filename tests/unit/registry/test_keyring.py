@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from registry.errors import KeyUnusable
-from registry.keyring import Keyring
+from registry.keyring import SERVER_KEY, Keyring
 from registry.sealing import KeySource, Sealer
 from registry.sqlite import Database
 
@@ -134,3 +134,14 @@ def test_left_over_draft_of_a_key_is_replaced(opened, tmp_path):
     (tmp_path / "n.db.key.new").write_text("half")
     opened().sealer_for_sealing(ENTROPY)
     assert (tmp_path / "n.db.key").read_text() == ENTROPY.hex() + "\n"
+
+
+def test_server_key_alone_is_reason_enough_to_refuse_a_missing_key(opened, tmp_path):
+    keyring = opened()
+    keyring.sealer_for_sealing(ENTROPY)
+    (tmp_path / "n.db.key").unlink()
+    assert opened().sealer_for_opening() is None
+    with keyring._database.transaction() as connection:
+        connection.execute("INSERT INTO meta (key, value) VALUES (?, x'00')", (SERVER_KEY,))
+    with pytest.raises(KeyUnusable, match="their key is missing"):
+        opened().sealer_for_opening()

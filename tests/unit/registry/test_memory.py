@@ -1,7 +1,7 @@
 import pytest
 
 from registry.leases import NONE
-from registry.memory import Memory
+from registry.memory import Memory, fold
 from registry.model import Device, Security
 from tests.support.registry import OBJECTS, make_registration
 
@@ -65,3 +65,52 @@ def test_claim_counts_down_until_the_first_connection(memory):
     assert memory.devices["n"].connected_at_ms == 30_000
     memory.arm_claim(memory.devices["n"], 100.0, 20_000)
     assert memory.claims.find(1) == NONE
+
+
+# Certificates and public keys
+
+
+def make_x509(number, node_id):
+    return Device(number, f"d-{number}", node_id, Security.X509, 0, 0)
+
+
+def make_rpk(number, digest):
+    return Device(number, f"d-{number}", f"n-{number}", Security.RPK, 0, 0, public_key_sha256=digest)
+
+
+def test_certificate_devices_are_found_by_name_and_by_dns_name_in_any_case(memory):
+    upper, lower = make_x509(2, "Meter-7"), make_x509(3, "meter-7")
+    memory.put_device(upper)
+    memory.put_device(lower)
+    memory.connect(lower, 5)
+    lower = memory.devices["meter-7"]
+    assert memory.find_named(["Meter-7"], []) == [upper]
+    assert memory.find_named(["METER-7", "n"], []) == []
+    assert memory.find_named([], ["METER-7", "meter-8"]) == [upper, lower]
+    assert memory.find_named(["meter-7"], ["meter-7"]) == [lower, upper]
+    memory.remove_device(upper)
+    assert memory.find_named([], ["METER-7"]) == [lower]
+    memory.remove_device(lower)
+    assert memory.find_named(["meter-7"], ["METER-7"]) == []
+    assert memory.folded_names == {}
+
+
+def test_only_the_letters_a_to_z_have_another_case():
+    assert fold("AZaz-\u00c4\u212a") == "azaz-\u00c4\u212a".encode()
+    assert fold("\ud800") == b"\xed\xa0\x80"
+
+
+def test_device_is_found_by_its_public_key_until_it_is_removed(memory):
+    device = make_rpk(2, b"k" * 32)
+    memory.put_device(device)
+    assert memory.public_keys == {b"k" * 32: device}
+    memory.remove_device(device)
+    assert memory.public_keys == {}
+
+
+def test_public_key_that_another_device_has_by_now_stays_with_it(memory):
+    first, second = make_rpk(2, b"k" * 32), make_rpk(3, b"k" * 32)
+    memory.put_device(first)
+    memory.put_device(second)
+    memory.remove_device(first)
+    assert memory.public_keys == {b"k" * 32: second}

@@ -16,6 +16,8 @@ def test_device_that_never_came():
         "timeout": 60,
         "created_at": "1970-01-01T00:00:01.000Z",
         "connected_at": None,
+        "certificate_sha256": None,
+        "public_key_sha256": None,
         "registration": None,
     }
 
@@ -48,6 +50,12 @@ def test_device_that_is_here_with_its_refusals():
         "registered_at": "1970-01-01T00:00:02.000Z",
         "expires_at": "1970-01-01T00:05:02.000Z",
     }
+
+
+def test_credentials_are_shown_by_their_digests():
+    device = replace(DEVICE, certificate_sha256=b"\x0a" * 32, public_key_sha256=b"\xf0" * 32)
+    shape = describe_device(DeviceView(device, DeviceState.INACTIVE), with_refusals=False)
+    assert (shape["certificate_sha256"], shape["public_key_sha256"]) == ("0a" * 32, "f0" * 32)
 
 
 def test_unlimited_registration_has_no_end():

@@ -2,6 +2,7 @@ import asyncio
 import gc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
@@ -20,6 +21,7 @@ from registry.events import (
 )
 from registry.model import ObjectLink, ObjectList, Security
 from registry.sealing import KeySource
+from registry.serverkey import ServerKey
 from registry.settings import RegistrySettings
 from registry.sqlite import Database
 from registry.store import Registry
@@ -978,3 +980,30 @@ async def test_registrations_of_a_fleet_take_little_memory(place):
     finally:
         tracemalloc.stop()
     assert size / 2_000 < 1_300
+
+
+# Certificates, public keys, the gateway's own key
+
+
+async def test_devices_are_found_by_what_their_credential_says(place):
+    place.create("Meter-7", Security.X509)
+    place.create("n-1", Security.RPK, public_key=b"key")
+    async with place.registry() as registry:
+        assert [d.node_id for d in registry.find_devices_named([], ["meter-7"])] == ["Meter-7"]
+        assert registry.find_devices_named(["meter-7"], []) == []
+        found = registry.find_device_of_key(sha256(b"key").digest())
+        assert found is registry.find_device("n-1")
+        assert registry.find_device_of_key(bytes(32)) is None
+        with place.administration() as administration:
+            administration.delete("n-1")
+        await registry.poll_changes()
+        assert registry.find_device_of_key(sha256(b"key").digest()) is None
+
+
+async def test_server_key_and_chain_are_what_administrators_see(place):
+    key = ServerKey(b"private", b"certificate")
+    async with place.registry() as registry:
+        assert await registry.obtain_server_key(lambda: key) == key
+        await registry.note_server_chain(b"chain")
+        with place.administration() as administration:
+            assert administration.server_key(lambda: key).chain == b"chain"

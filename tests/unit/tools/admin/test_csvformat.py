@@ -83,7 +83,7 @@ def test_lines_that_need_a_secret_say_so() -> None:
         (f"{'x' * 129},psk,,", "the node ID has 129 bytes"),
         ("a\x07b,psk,,", "control character"),
         ("d-abcdefghijklmnop,psk,,", "form of a device ID"),
-        ("a,x509,,", "security 'x509' is not known; write none or psk"),
+        ("a,tls,,", "security 'tls' is not known; write one of none, psk, x509, rpk"),
         ("a,PSK,,", "security 'PSK' is not known"),
         ("a,psk,xyz,", "the secret is not hex"),
         ("a,psk,abc,", "the secret is not hex"),
