@@ -37,8 +37,6 @@ NOT_BUILT = {
     "E5": "resumption",
     "E9": "sessions that outlive the process",
     "E11": "certificates",
-    "F12": "requests to devices",
-    "F13": "requests to devices",
 }
 "Case → what it is about. No handshake comes to it; what a decoder alone can judge may be tested already."
 

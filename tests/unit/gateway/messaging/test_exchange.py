@@ -139,7 +139,7 @@ async def test_answer_nobody_waits_for_is_reset_if_confirmable(clock: VirtualClo
 
 @pytest.mark.parametrize("message_type", [CON, NON])
 @virtual_time
-async def test_F8_notification_nobody_waits_for_is_reset(clock: VirtualClock, message_type: int) -> None:
+async def test_notification_nobody_waits_for_is_reset(clock: VirtualClock, message_type: int) -> None:
     notification = _notify(message_type, 900, b"?")
     assert [summary(each) for each in Bed().plain().send(notification)] == [("RST", "0.00", 900, b"")]
 

@@ -200,7 +200,7 @@ async def test_cancelled_request_lets_the_next_one_go_and_is_harmless_afterwards
 
 
 @virtual_time
-async def test_F7_answer_from_elsewhere_is_rejected(clock: VirtualClock) -> None:
+async def test_answer_from_elsewhere_is_rejected(clock: VirtualClock) -> None:
     bed = Bed()
     peer = bed.secure(1)
     asked = bed.ask(peer)
