@@ -25,6 +25,7 @@ from gateway.dtls.events import (
 )
 from gateway.dtls.messages import HandshakeType, decode_fragments
 from gateway.dtls.record import ContentType, Record, decode_records
+from gateway.dtls.routability import RoutabilityType, decode_routability_message, encode_routability_message
 from gateway.dtls.session import Keys
 from gateway.dtls.settings import ClientConfig
 
@@ -33,6 +34,7 @@ __all__ = ["Client", "ClientConfig", "ClientState"]
 _APPLICATION_DATA: Final = int(ContentType.APPLICATION_DATA)
 _ALERT: Final = int(ContentType.ALERT)
 _HANDSHAKE: Final = int(ContentType.HANDSHAKE)
+_ROUTABILITY: Final = int(ContentType.RETURN_ROUTABILITY_CHECK)
 _NO_RENEGOTIATION: Final = encode_alert(Alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION))
 _CLOSE_NOTIFY: Final = encode_alert(CLOSE_NOTIFY)
 
@@ -53,12 +55,22 @@ class Client:
     A client serves once: after a failure or an end, make another.
     """
 
-    __slots__ = ("_config", "_entropy", "_handshake", "_keys", "_next_sequence", "_outbox", "state")
+    __slots__ = (
+        "_config",
+        "_entropy",
+        "_handshake",
+        "_has_rrc",
+        "_keys",
+        "_next_sequence",
+        "_outbox",
+        "state",
+    )
 
     def __init__(self, config: ClientConfig, entropy: Callable[[int], bytes]) -> None:
         self._config = config
         self._entropy = entropy
         self._handshake: ClientHandshake | None = None
+        self._has_rrc = False
         self._keys: Keys | None = None
         self._next_sequence = 0
         self._outbox: list[bytes] = []
@@ -135,6 +147,7 @@ class Client:
         handshake.to_send.clear()
         if handshake.state is HandshakeState.ESTABLISHED:
             self._let_go(ClientState.ESTABLISHED)
+            self._has_rrc = handshake.has_rrc
             self._keys = handshake.make_keys()
             self._next_sequence = self._keys.next_sequence
             return (ClientEstablished(),)
@@ -165,6 +178,8 @@ class Client:
             return self._receive_alert(keys, content)
         if content_type == _HANDSHAKE:
             self._receive_handshake(keys, content)
+        elif content_type == _ROUTABILITY and self._has_rrc:
+            self._receive_routability(keys, content)
         return ()
 
     def _receive_alert(self, keys: Keys, content: bytes) -> Sequence[ClientEvent]:
@@ -188,3 +203,15 @@ class Client:
             return
         if message_type == HandshakeType.HELLO_REQUEST:
             self._transmit(keys, _ALERT, _NO_RENEGOTIATION)
+
+    def _receive_routability(self, keys: Keys, content: bytes) -> None:
+        try:
+            message = decode_routability_message(content)
+        except DecodeError:
+            return
+        if message is not None and message.type is RoutabilityType.PATH_CHALLENGE:
+            self._transmit(
+                keys,
+                _ROUTABILITY,
+                encode_routability_message(message._replace(type=RoutabilityType.PATH_RESPONSE)),
+            )

@@ -26,7 +26,12 @@ from typing import Final
 from gateway.dtls.alerts import AlertDescription, decode_alert, encode_alert, fatal
 from gateway.dtls.errors import AlertError, DecodeError
 from gateway.dtls.events import HandshakeFailure
-from gateway.dtls.extensions import ExtensionType, encode_connection_id, encode_renegotiation_info
+from gateway.dtls.extensions import (
+    ExtensionType,
+    decode_rrc,
+    encode_connection_id,
+    encode_renegotiation_info,
+)
 from gateway.dtls.flight import (
     CHANGE_CIPHER_SPEC,
     FlightMessage,
@@ -133,6 +138,12 @@ class ClientHandshake:
         """When `handle_timer` is wanted."""
         due_at = self._retransmission.due_at
         return self._give_up_at if due_at is None else due_at
+
+    @property
+    def has_rrc(self) -> bool:
+        """Whether the server may check our address (RFC 9853)."""
+        hello = self._server_hello
+        return hello is not None and ExtensionType.RRC in hello.extensions
 
     def receive(self, record: Record, now: float) -> None:
         """A record from the server, of any epoch."""
@@ -268,6 +279,10 @@ class ClientHandshake:
             raise AlertError(AlertDescription.UNSUPPORTED_EXTENSION, "an extension that was not offered")
         if hello.renegotiation_info:
             raise AlertError(AlertDescription.HANDSHAKE_FAILURE, "renegotiation in a first handshake")
+        if ExtensionType.RRC in hello.extensions:
+            decode_rrc(hello.extensions[ExtensionType.RRC])
+            if hello.connection_id is None:
+                raise AlertError(AlertDescription.ILLEGAL_PARAMETER, "rrc without connection IDs")
 
     def _receive_server_key_exchange(self, message: HandshakeMessage, now: float) -> None:
         decode_psk_server_key_exchange(message.body)
@@ -330,4 +345,6 @@ def _offered_extensions(config: ClientConfig) -> dict[int, bytes]:
         extensions[ExtensionType.EXTENDED_MASTER_SECRET] = b""
     if config.cid is not None:
         extensions[ExtensionType.CONNECTION_ID] = encode_connection_id(config.cid)
+        if config.return_routability:
+            extensions[ExtensionType.RRC] = b""
     return extensions

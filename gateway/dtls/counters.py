@@ -35,6 +35,9 @@ class Counters:
         "malformed_messages",
         "mixed_connection_ids",
         "muted_records",
+        "path_challenges_answered",
+        "path_checks_failed",
+        "path_checks_passed",
         "renegotiations_refused",
         "replayed_records",
         "retransmissions",
@@ -92,6 +95,11 @@ class Counters:
     malformed_messages: int
     mixed_connection_ids: int
     muted_records: int
+    path_challenges_answered: int
+    path_checks_failed: int
+    "Sessions that went back to their last confirmed address, for nobody answered at the new one."
+
+    path_checks_passed: int
     renegotiations_refused: int
     replayed_records: int
     retransmissions: int

@@ -48,7 +48,7 @@ class Endpoint:
         self._outbox: Outbox = []
         self._sessions = SessionTable(config.max_sessions, config.stale_s)
         self._front = HelloFront(config, entropy, self.counters, now)
-        self._traffic = Traffic(config, self._sessions, self.counters, self._outbox)
+        self._traffic = Traffic(config, entropy, self._sessions, self.counters, self._outbox)
         self._handshakes = Handshakes(
             config, entropy, self.counters, self._traffic, self._sessions, self._outbox, now
         )

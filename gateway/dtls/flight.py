@@ -145,6 +145,10 @@ class Retransmission:
         """The wait after the newest copy."""
         return self._interval_s
 
+    def round_trip_s(self, now: float) -> float | None:
+        """How long an answer at *now* took; None: several copies went out, any may be answered."""
+        return None if self.repeated or self.due_at is None else now - self.due_at + self._interval_s
+
     def advance(self, now: float) -> None:
         """The flight is going out again at *now*; the next wait is longer."""
         self.repeated += 1

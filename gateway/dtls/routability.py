@@ -19,6 +19,9 @@ TIMEOUT_S: Final = 1.0
 TIMEOUT_ROUND_TRIPS: Final = 3
 "And where one is."
 
+CHALLENGES: Final = 3
+"Sent within that time, evenly: one may be lost."
+
 AMPLIFICATION_LIMIT: Final = 3
 "Bytes sent to an address in doubt, for each byte received from there (RFC 9853 §2)."
 
@@ -36,6 +39,11 @@ class RoutabilityMessage(NamedTuple):
 
     type: RoutabilityType
     cookie: bytes
+
+
+def timeout_s(round_trip_s: float | None) -> float:
+    """How long a check may take. The new path may be slower than the one whose round trip was seen."""
+    return TIMEOUT_S if round_trip_s is None else max(TIMEOUT_S, TIMEOUT_ROUND_TRIPS * round_trip_s)
 
 
 def decode_routability_message(content: bytes) -> RoutabilityMessage | None:

@@ -40,6 +40,7 @@ from gateway.dtls.messages import (
 from gateway.dtls.negotiation import Choice
 from gateway.dtls.record import CHANGE_CIPHER_SPEC_BODY, DTLS_1_2, ContentType, Opener, Record, Sealer
 from gateway.dtls.replay import ReplayWindow
+from gateway.dtls.routability import timeout_s
 from gateway.dtls.serverstates import MESSAGES, TRANSITIONS, Input, State
 from gateway.dtls.session import Keys, LastFlight, Session
 from gateway.dtls.settings import EndpointConfig, RetransmitSettings
@@ -84,6 +85,7 @@ class ServerHandshake:
         "_is_with_exchange",
         "_keys",
         "_retransmission",
+        "_round_trip_s",
         "_secrets",
         "_server_random",
         "_settings",
@@ -138,6 +140,7 @@ class ServerHandshake:
         self._held = HeldRecords(settings.config.handshake_buffer_bytes)
         self._is_with_exchange = False
         self._is_suspect = False
+        self._round_trip_s: float | None = None
         self._retransmission = Retransmission(settings.retransmit, now)
         self._send_hello(verified)
 
@@ -223,6 +226,7 @@ class ServerHandshake:
         keys = Keys(*self._keys, self._writer.next_protected)
         session = Session(self.number, self.identity, self.address, self.cid, keys, now)
         session.last_flight = self.last_flight
+        session.check_s = timeout_s(self._round_trip_s) if self._choice.has_rrc else None
         return session
 
     @property
@@ -302,6 +306,7 @@ class ServerHandshake:
             self._fail(HandshakeFailure.PROTOCOL_ERROR, AlertDescription.DECODE_ERROR)
             return
         self._advance(Input.CLIENT_KEY_EXCHANGE, now)
+        self._round_trip_s = self._retransmission.round_trip_s(now)
         self._retransmission.stop()
         self._transcript.add(message)
         self._is_with_exchange = True

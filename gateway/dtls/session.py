@@ -32,9 +32,13 @@ class LastFlight:
 
 
 class UnconfirmedPath:
-    """The address a session moved to, until a second authentic record comes from it."""
+    """The address a session moved to, until it is confirmed.
 
-    __slots__ = ("confirmed", "received_bytes", "sent_bytes")
+    By the answer to a challenge where the peer knows the return routability check, else by a second
+    authentic record.
+    """
+
+    __slots__ = ("confirmed", "cookies", "received_bytes", "sent_bytes")
 
     def __init__(self, confirmed: Address, received_bytes: int) -> None:
         self.confirmed = confirmed
@@ -42,6 +46,8 @@ class UnconfirmedPath:
 
         self.received_bytes = received_bytes
         self.sent_bytes = 0
+        self.cookies: tuple[bytes, ...] = ()
+        "Of the challenges sent; empty: the peer is not challenged."
 
 
 class Keys(NamedTuple):
@@ -64,6 +70,7 @@ class Session:
         "address",
         "application",
         "bad_records",
+        "check_s",
         "cid",
         "established_at",
         "forgeries",
@@ -103,6 +110,9 @@ class Session:
         self.last_flight: LastFlight | None = None
         self.path: UnconfirmedPath | None = None
         "None: the address is not in doubt."
+
+        self.check_s: float | None = None
+        "How long a return routability check may take; None: the peer knows none."
 
         self.bad_records = 0
         "In a row."

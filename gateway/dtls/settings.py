@@ -112,6 +112,9 @@ class ClientConfig:
     cid: bytes | None = b""
     "What records towards us carry; empty: none, but we can send the server's; None: not offered."
 
+    return_routability: bool = True
+    "Offered beside connection IDs: the server may check where we are (RFC 9853)."
+
     extended_master_secret: bool = True
     mtu_bytes: int = 1200
     retransmit_initial_s: float = 1.0

@@ -7,7 +7,7 @@ fresh sessions. Knows no handshake in progress.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.address import Address
@@ -23,6 +23,7 @@ from gateway.dtls.counters import Counters
 from gateway.dtls.errors import DecodeError
 from gateway.dtls.events import ApplicationData, Event, SessionEnd, SessionEnded
 from gateway.dtls.messages import HandshakeType, decode_fragments
+from gateway.dtls.pathchecks import PathChecks
 from gateway.dtls.record import (
     CHANGE_CIPHER_SPEC_BODY,
     DTLS_1_2,
@@ -31,6 +32,12 @@ from gateway.dtls.record import (
     ContentType,
     Record,
     encode_record,
+)
+from gateway.dtls.routability import (
+    RoutabilityMessage,
+    RoutabilityType,
+    decode_routability_message,
+    encode_routability_message,
 )
 from gateway.dtls.session import Session, UnconfirmedPath
 from gateway.dtls.sessions import SessionTable
@@ -41,18 +48,26 @@ Outbox = list[tuple[bytes, Address]]
 _APPLICATION_DATA: Final = int(ContentType.APPLICATION_DATA)
 _ALERT: Final = int(ContentType.ALERT)
 _HANDSHAKE: Final = int(ContentType.HANDSHAKE)
+_ROUTABILITY: Final = int(ContentType.RETURN_ROUTABILITY_CHECK)
 _NO_RENEGOTIATION: Final = encode_alert(Alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION))
+_PATH_RESPONSE: Final = bytes((RoutabilityType.PATH_RESPONSE,))
 _CLOSE_NOTIFY: Final = encode_alert(CLOSE_NOTIFY)
 
 
 class Traffic:
     """The sessions of one endpoint at work."""
 
-    __slots__ = ("_config", "_counters", "_ended", "_last_flights", "_outbox", "_repeat", "_table")
+    __slots__ = ("_checks", "_config", "_counters", "_ended", "_last_flights", "_outbox", "_repeat", "_table")
 
     def __init__(
-        self, config: EndpointConfig, table: SessionTable, counters: Counters, outbox: Outbox
+        self,
+        config: EndpointConfig,
+        entropy: Callable[[int], bytes],
+        table: SessionTable,
+        counters: Counters,
+        outbox: Outbox,
     ) -> None:
+        self._checks = PathChecks(entropy)
         self._config = config
         self._table = table
         self._counters = counters
@@ -84,11 +99,14 @@ class Traffic:
         self._table.touch(session, now)
         if address != session.address:
             if is_newest:
-                self._move(session, address, record)
+                self._move(session, address, record, opened, now)
         elif session.path is not None:
-            session.path = None
+            self._hear_again(session, session.path, record)
         content_type, content = opened
         if content_type != _APPLICATION_DATA:
+            if content_type == _ROUTABILITY and session.check_s is not None:
+                self._receive_routability(session, content, record, address)
+                return ()
             return self._receive_other(session, content_type, content)
         if not session.is_confirmed:
             return [*self._confirm(session), *((ApplicationData(session, content),) if content else ())]
@@ -146,6 +164,7 @@ class Traffic:
             self._transmit(session, _ALERT, _CLOSE_NOTIFY)
         session.is_over = True
         self._forget_last_flight(session)
+        self._checks.end(session)
         self._table.remove(session)
         return SessionEnded(session, reason)
 
@@ -180,17 +199,24 @@ class Traffic:
         """When `handle_timer` is wanted; long past, when an end waits to be told."""
         if self._ended:
             return 0.0
+        check_at = self._checks.next_deadline()
         for session in self._last_flights.values():
-            return session.established_at + self._config.last_flight_s
-        return None
+            free_at = session.established_at + self._config.last_flight_s
+            return free_at if check_at is None else min(free_at, check_at)
+        return check_at
 
     def handle_timer(self, now: float) -> list[Event]:
-        """Free the last flights whose time is up; tell of sessions that ended while sending."""
+        """Do what is due: free last flights, challenge again or give up, tell who ended while sending."""
         while self._last_flights:
             session = next(iter(self._last_flights.values()))
             if session.established_at + self._config.last_flight_s > now:
                 break
             self._forget_last_flight(session)
+        for session, challenge in self._checks.pop_due(now):
+            if challenge is None:
+                self._move_back(session)
+            else:
+                self._transmit(session, _ROUTABILITY, challenge)
         ended, self._ended = self._ended, []
         return ended
 
@@ -209,12 +235,64 @@ class Traffic:
             session.muted_until = now + config.bad_record_mute_s
         return ()
 
-    def _move(self, session: Session, address: Address, record: Record) -> None:
-        confirmed = session.address if session.path is None else session.path.confirmed
-        received_bytes = HEADER_BYTES + len(record.cid) + len(record.fragment)
-        session.path = None if address == confirmed else UnconfirmedPath(confirmed, received_bytes)
+    def _move(
+        self, session: Session, address: Address, record: Record, opened: tuple[int, bytes], now: float
+    ) -> None:
+        path = session.path
+        # An answer may come by yet another way: it shows that the challenge arrived (RFC 9853 §5.3).
+        is_confirmed = path is None or (opened[0] == _ROUTABILITY and _is_answer(path, opened[1]))
+        confirmed = session.address if path is None or is_confirmed else path.confirmed
+        self._checks.end(session)
+        session.path = None if address == confirmed else UnconfirmedPath(confirmed, _size_bytes(record))
         session.address = address
         self._counters.sessions_moved += 1
+        if session.path is not None and session.check_s is not None:
+            self._transmit(session, _ROUTABILITY, self._checks.challenge(session, now))
+
+    def _move_back(self, session: Session) -> None:
+        assert session.path is not None, "a check ends with the doubt"
+        session.address = session.path.confirmed
+        session.path = None
+        self._counters.path_checks_failed += 1
+
+    def _hear_again(self, session: Session, path: UnconfirmedPath, record: Record) -> None:
+        if session.check_s is None:
+            session.path = None
+        else:
+            path.received_bytes += _size_bytes(record)
+
+    def _receive_routability(
+        self, session: Session, content: bytes, record: Record, address: Address
+    ) -> None:
+        try:
+            message = decode_routability_message(content)
+        except DecodeError:
+            self._counters.malformed_messages += 1
+            return
+        if message is not None and message.type is RoutabilityType.PATH_CHALLENGE:
+            self._answer_challenge(session, message, record, address)
+        elif session.path is not None and _is_answer(session.path, content):
+            session.path = None
+            self._checks.end(session)
+            self._counters.path_checks_passed += 1
+        else:
+            self._counters.unexpected_messages += 1
+
+    def _answer_challenge(
+        self, session: Session, challenge: RoutabilityMessage, record: Record, address: Address
+    ) -> None:
+        answer = encode_routability_message(challenge._replace(type=RoutabilityType.PATH_RESPONSE))
+        size_bytes = len(answer) + session.sealer.overhead_bytes
+        if address == session.address:
+            is_allowed = self._may_send(session, size_bytes)
+        else:
+            is_allowed = (
+                size_bytes <= self._config.unconfirmed_factor * _size_bytes(record)
+                and session.next_sequence <= MAX_SEQUENCE
+            )
+        if is_allowed:
+            self._counters.path_challenges_answered += 1
+            self._outbox.append((session.seal(_ROUTABILITY, answer), address))
 
     def _confirm(self, session: Session) -> list[Event]:
         session.is_confirmed = True
@@ -291,6 +369,14 @@ class Traffic:
         if flight is not None:
             session.last_flight = None
             del self._last_flights[flight.address]
+
+
+def _size_bytes(record: Record) -> int:
+    return HEADER_BYTES + len(record.cid) + len(record.fragment)
+
+
+def _is_answer(path: UnconfirmedPath, content: bytes) -> bool:
+    return content[:1] == _PATH_RESPONSE and content[1:] in path.cookies
 
 
 def _is_own_address(session: Session, address: Address) -> bool:

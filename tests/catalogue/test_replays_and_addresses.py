@@ -20,6 +20,7 @@ from tests.support.dtls_pair import (
     HANDSHAKE,
     IDENTITY,
     PSK,
+    ROUTABILITY,
     Hello,
     Pair,
     RawClient,
@@ -371,6 +372,51 @@ def test_D8_a_repeated_last_flight_counts_against_the_budget_of_a_new_address() 
     for _ in range(20):
         server.give(exchange, ADDRESS)
     assert 0 < sent_bytes(server, ELSEWHERE) <= 3 * len(relayed)
+
+
+def test_D8_with_a_routability_check_only_its_answer_lifts_the_budget() -> None:
+    raw, session = moved(Hello().with_cid().with_rrc())
+    server = raw.server
+    (_, challenge), *_ = raw.open_replies()
+    received = sent = 0
+    for _ in range(5):
+        record = raw.sealed(APPLICATION_DATA, b"again")
+        raw.send(record, address=ELSEWHERE)
+        received += len(record)
+        while server.send(session, b"x" * 20):
+            pass
+        sent += sent_bytes(server, ELSEWHERE)
+    assert 0 < sent <= 3 * (received + len(record))
+    raw.send(raw.sealed(ROUTABILITY, b"\1" + challenge[1:]), address=ELSEWHERE)
+    assert all(server.send(session, b"x" * 1_000) for _ in range(100))
+
+
+def test_D8_a_routability_check_that_nobody_answers_leaves_the_address_as_it_was() -> None:
+    raw, session = moved(Hello().with_cid().with_rrc())
+    raw.server.pass_time(1.1)
+    assert session.address == ADDRESS
+    raw.server.take(ELSEWHERE)
+    assert all(raw.server.send(session, b"x" * 1_000) for _ in range(100))
+    assert raw.server.take(ELSEWHERE) == []
+
+
+@pytest.mark.parametrize("content", [b"\1" + bytes(8), b"\2" + bytes(8), b"\3", b"\xff" + bytes(40), b""])
+def test_D8_what_answers_no_challenge_binds_nothing(content: bytes) -> None:
+    raw, session = moved(Hello().with_cid().with_rrc())
+    raw.send(raw.sealed(ROUTABILITY, content), address=ELSEWHERE)
+    assert raw.replies == []
+    raw.server.pass_time(1.1)
+    assert session.address == ADDRESS
+
+
+def test_D8_replayed_challenge_is_answered_once() -> None:
+    raw = RawClient(hello=Hello().with_cid().with_rrc())
+    raw.connect()
+    challenge = raw.sealed(ROUTABILITY, bytes(9))
+    raw.send(challenge)
+    assert raw.open_replies() == [(ROUTABILITY, b"\1" + bytes(8))]
+    with dropped(raw.server, replayed_records=1):
+        raw.send(challenge, address=ELSEWHERE)
 
 
 def test_D8_bystanders_notice_nothing_of_a_move() -> None:

@@ -55,6 +55,7 @@ ALERT = int(ContentType.ALERT)
 HANDSHAKE = int(ContentType.HANDSHAKE)
 APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 TLS12_CID = int(ContentType.TLS12_CID)
+ROUTABILITY = int(ContentType.RETURN_ROUTABILITY_CHECK)
 
 _E = TypeVar("_E")
 
@@ -281,6 +282,10 @@ class Hello:
             self,
             extensions=self.extensions | {int(ExtensionType.CONNECTION_ID): encode_connection_id(cid)},
         )
+
+    def with_rrc(self) -> Hello:
+        """The same, offering the return routability check."""
+        return replace(self, extensions=self.extensions | {int(ExtensionType.RRC): b""})
 
     def without(self, *extensions: int) -> Hello:
         """The same without these extensions."""

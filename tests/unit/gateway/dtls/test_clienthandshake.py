@@ -216,6 +216,23 @@ def test_cid_that_does_not_fit_its_extension_is_refused(body: bytes) -> None:
     refused(server, AlertDescription.DECODE_ERROR)
 
 
+@pytest.mark.parametrize(
+    ("extensions", "alert"),
+    [
+        ({54: b"\0", 61: b"x"}, AlertDescription.DECODE_ERROR),
+        ({61: b""}, AlertDescription.ILLEGAL_PARAMETER),
+    ],
+    ids=["malformed", "without connection IDs"],
+)
+def test_routability_check_that_cannot_be_is_refused(
+    extensions: dict[int, bytes], alert: AlertDescription
+) -> None:
+    server = HandMadeServer()
+    server.verify()
+    server.record(HANDSHAKE, server.hello(extensions))
+    refused(server, alert)
+
+
 def test_messages_cut_short_are_refused_at_every_byte() -> None:
     verify = encode_hello_verify_request(0xFEFF, b"cookie")
     hello = encode_server_hello(0xFEFD, SERVER_RANDOM, b"", 0xC0A8, EMS)

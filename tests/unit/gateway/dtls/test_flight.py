@@ -128,6 +128,15 @@ def test_small_datagrams_begin_after_half_of_the_repetitions() -> None:
     assert seen == [False, False, False, True, True]
 
 
+def test_round_trip_is_known_while_one_copy_went_out() -> None:
+    retransmission = Retransmission(RetransmitSettings(initial_s=2.0, count=2), 100.0)
+    assert retransmission.round_trip_s(100.5) == 0.5
+    retransmission.advance(102.0)
+    assert retransmission.round_trip_s(102.5) is None
+    retransmission.stop()
+    assert retransmission.round_trip_s(103.0) is None
+
+
 def test_stopped_flight_is_not_due_again() -> None:
     retransmission = Retransmission(RetransmitSettings(), 0.0)
     retransmission.stop()

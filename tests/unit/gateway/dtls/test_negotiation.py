@@ -12,7 +12,7 @@ from gateway.dtls.negotiation import Choice, Refusal, choose
 from gateway.dtls.suites import DEFAULT_SUITES
 from tests.support.dtls_pair import Hello
 
-EMS, CID, RENEGOTIATION = 23, 54, 0xFF01
+EMS, CID, RRC, RENEGOTIATION = 23, 54, 61, 0xFF01
 
 
 def chosen(hello: Hello, suites: tuple[int, ...] = DEFAULT_SUITES) -> Choice:
@@ -48,6 +48,14 @@ def test_empty_cid_is_an_offer_and_a_draft_one_is_none() -> None:
     legacy = replace(Hello(), extensions={254: b"\0"})
     assert chosen(legacy).peer_cid is None
     assert chosen(legacy).has_legacy_cid
+
+
+def test_routability_check_is_agreed_on_beside_connection_ids_only() -> None:
+    assert chosen(Hello().with_cid().with_rrc()).extensions(b"own")[RRC] == b""
+    assert RRC not in chosen(Hello().with_cid()).extensions(b"own")
+    assert RRC not in chosen(Hello().with_rrc()).extensions(b"own")
+    malformed = replace(Hello(), extensions={CID: b"\0", RRC: b"x"})
+    assert isinstance(choose(malformed.body(), DEFAULT_SUITES), Refusal)
 
 
 @pytest.mark.parametrize("version", [0xFEFD, 0xFEFC, 0xFE00])

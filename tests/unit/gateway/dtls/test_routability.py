@@ -12,6 +12,7 @@ from gateway.dtls.routability import (
     RoutabilityType,
     decode_routability_message,
     encode_routability_message,
+    timeout_s,
 )
 
 COOKIE = b"12345678"
@@ -28,6 +29,10 @@ def test_message_is_a_type_and_a_cookie(kind: RoutabilityType) -> None:
     message = RoutabilityMessage(kind, COOKIE)
     assert encode_routability_message(message) == bytes((kind,)) + COOKIE
     assert decode_routability_message(bytes((kind,)) + COOKIE) == message
+
+
+def test_a_check_takes_three_round_trips_and_a_second_at_least() -> None:
+    assert [timeout_s(trip) for trip in (None, 0.001, 1.0, 2.5)] == [1.0, 1.0, 3.0, 7.5]
 
 
 @pytest.mark.parametrize("kind", [3, 4, 127, 255])
