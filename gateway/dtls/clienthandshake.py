@@ -298,7 +298,7 @@ class ClientHandshake:
         )
         self._transcript.add(exchange)
         secrets = self._derive()
-        data = verify_data(secrets.master, True, self._transcript.digest())
+        data = verify_data(secrets.mac, True, self._transcript.digest())
         finished = encode_message(HandshakeType.FINISHED, self._message_seq + 1, data)
         self._transcript.add(finished)
         self.state = State.CHANGE
@@ -324,7 +324,7 @@ class ClientHandshake:
     def _receive_finished(self, message: HandshakeMessage, now: float) -> None:
         assert self._secrets is not None, "FINISH comes after the keys"
         data = decode_finished(message.body)
-        if not is_finished_right(data, self._secrets.master, False, self._transcript.digest()):
+        if not is_finished_right(data, self._secrets.mac, False, self._transcript.digest()):
             raise AlertError(AlertDescription.DECRYPT_ERROR, "the server's Finished is wrong")
         self.state = State.ESTABLISHED
 

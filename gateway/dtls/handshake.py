@@ -113,6 +113,9 @@ class Secrets(NamedTuple):
     """What a key and the messages so far give."""
 
     master: bytes
+    mac: keys.HmacSha256
+    "Keyed with the master secret: what the Finished messages are made with."
+
     block: keys.KeyBlock
 
 
@@ -142,9 +145,12 @@ def derive(
         master = keys.master_secret(premaster, client_random, server_random)
     else:
         master = keys.extended_master_secret(premaster, session_hash)
-    return Secrets(master, keys.key_block(master, client_random, server_random, suite))
+    mac = keys.HmacSha256(master)
+    return Secrets(master, mac, keys.key_block(mac, client_random, server_random, suite))
 
 
-def is_finished_right(verify_data: bytes, master: bytes, is_client: bool, handshake_hash: bytes) -> bool:
+def is_finished_right(
+    verify_data: bytes, master: keys.HmacSha256, is_client: bool, handshake_hash: bytes
+) -> bool:
     """Whether the peer's Finished proves the same key and the same messages; in constant time."""
     return compare_digest(verify_data, keys.verify_data(master, is_client, handshake_hash))

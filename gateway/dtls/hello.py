@@ -18,13 +18,14 @@ from gateway.dtls.fragments import Reassembler, Reassembly
 from gateway.dtls.handshake import is_whole
 from gateway.dtls.messages import (
     HANDSHAKE_HEADER_BYTES,
-    RANDOM_BYTES,
+    SESSION_ID_AT,
     ClientHello,
     HandshakeFragment,
     HandshakeType,
     decode_fragments,
     encode_hello_verify_request,
     encode_message,
+    find_client_hello_parts,
 )
 from gateway.dtls.record import DTLS_1_0, DTLS_1_2, ContentType, Record, encode_record
 from gateway.dtls.settings import EndpointConfig
@@ -33,7 +34,6 @@ MAX_HELLO_BYTES: Final = 8_192
 MAX_SEQUENCE: Final = 0xFFFF_FFFF
 "Of a record in clear: we go on counting from the number of the hello."
 
-_SESSION_ID_AT: Final = 2 + RANDOM_BYTES
 _ENTRY_BYTES: Final = 512
 "What a hello in pieces costs beside its bytes."
 
@@ -186,19 +186,14 @@ def skim_client_hello(body: bytes) -> ClientHello | None:
 
     Suites and extensions are left out: most hellos get no further than the cookie. None: too short.
     """
-    try:
-        before_cookie = _SESSION_ID_AT + 1 + body[_SESSION_ID_AT]
-        after_cookie = before_cookie + 1 + body[before_cookie]
-        after_suites = after_cookie + 2 + (body[after_cookie] << 8 | body[after_cookie + 1])
-        end = after_suites + 1 + body[after_suites]
-    except IndexError:
+    parts = find_client_hello_parts(body)
+    if parts is None:
         return None
-    if end > len(body):
-        return None
+    before_cookie, after_cookie, after_suites, end = parts
     return ClientHello(
         body[0] << 8 | body[1],
-        body[2:_SESSION_ID_AT],
-        body[_SESSION_ID_AT + 1 : before_cookie],
+        body[2:SESSION_ID_AT],
+        body[SESSION_ID_AT + 1 : before_cookie],
         body[before_cookie + 1 : after_cookie],
         (),
         body[after_suites + 1 : end],

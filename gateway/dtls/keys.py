@@ -71,9 +71,9 @@ class KeyBlock(NamedTuple):
     server_mac: bytes = b""
 
 
-def prf(secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
+def prf(secret: HmacSha256, label: bytes, seed: bytes, length: int) -> bytes:
     """*length* bytes of P_SHA256 (RFC 5246 §5)."""
-    digest = HmacSha256(secret).digest
+    digest = secret.digest
     labelled = label + seed
     chain = digest(labelled)
     output = digest(chain + labelled)
@@ -99,15 +99,15 @@ def ecdhe_psk_premaster(shared: bytes, psk: bytes) -> bytes:
 
 def master_secret(premaster: bytes, client_random: bytes, server_random: bytes) -> bytes:
     """RFC 5246 §8.1, for a peer without extended master secret."""
-    return prf(premaster, b"master secret", client_random + server_random, MASTER_SECRET_BYTES)
+    return prf(HmacSha256(premaster), b"master secret", client_random + server_random, MASTER_SECRET_BYTES)
 
 
 def extended_master_secret(premaster: bytes, session_hash: bytes) -> bytes:
     """RFC 7627 §4. *session_hash*: SHA-256 of the handshake up to and with the ClientKeyExchange."""
-    return prf(premaster, b"extended master secret", session_hash, MASTER_SECRET_BYTES)
+    return prf(HmacSha256(premaster), b"extended master secret", session_hash, MASTER_SECRET_BYTES)
 
 
-def key_block(master: bytes, client_random: bytes, server_random: bytes, suite: Suite) -> KeyBlock:
+def key_block(master: HmacSha256, client_random: bytes, server_random: bytes, suite: Suite) -> KeyBlock:
     """The write keys and implicit nonces of an AEAD suite, or write keys and MAC keys (RFC 5246 §6.3)."""
     key = suite.key_bytes
     iv = suite.iv_bytes
@@ -121,7 +121,7 @@ def key_block(master: bytes, client_random: bytes, server_random: bytes, suite: 
     return KeyBlock(block[:key], block[key : 2 * key], block[2 * key : 2 * key + iv], block[2 * key + iv :])
 
 
-def verify_data(master: bytes, is_client: bool, handshake_hash: bytes) -> bytes:
+def verify_data(master: HmacSha256, is_client: bool, handshake_hash: bytes) -> bytes:
     """The content of the Finished that the client or the server sends (RFC 5246 §7.4.9).
 
     *handshake_hash*: SHA-256 of all handshake messages before this one, each as if unfragmented,

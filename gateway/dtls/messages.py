@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from struct import unpack
+from struct import unpack_from
 from typing import Final, NamedTuple
 
 from gateway.dtls.errors import DecodeError, LocalProtocolError
@@ -47,6 +47,7 @@ class HandshakeType(IntEnum):
 HANDSHAKE_HEADER_BYTES: Final = 12
 RANDOM_BYTES: Final = 32
 MAX_SESSION_ID_BYTES: Final = 32
+SESSION_ID_AT: Final = 2 + RANDOM_BYTES
 NULL_COMPRESSION: Final = 0
 
 _EMS: Final = int(ExtensionType.EXTENDED_MASTER_SECRET)
@@ -133,6 +134,21 @@ class ClientHello(NamedTuple):
         return not LEGACY_CONNECTION_ID_TYPES.isdisjoint(self.extensions)
 
 
+def find_client_hello_parts(body: bytes) -> tuple[int, int, int, int] | None:
+    """Where the cookie's vector begins, and where it, the suites and the compression methods end.
+
+    None: the body ends before them.
+    """
+    try:
+        before_cookie = SESSION_ID_AT + 1 + body[SESSION_ID_AT]
+        after_cookie = before_cookie + 1 + body[before_cookie]
+        after_suites = after_cookie + 2 + (body[after_cookie] << 8 | body[after_cookie + 1])
+        end = after_suites + 1 + body[after_suites]
+    except IndexError:
+        return None
+    return (before_cookie, after_cookie, after_suites, end) if end <= len(body) else None
+
+
 def decode_client_hello(body: bytes) -> ClientHello:
     """A ClientHello; whether its version can be served is not judged.
 
@@ -140,32 +156,28 @@ def decode_client_hello(body: bytes) -> ClientHello:
         DecodeError: any length that does not fit, trailing bytes, no suite, no null compression, an
             extension that comes twice, or a malformed one among those decoded here.
     """
-    reader = Reader(body)
-    version = reader.u16()
-    random = reader.take(RANDOM_BYTES)
-    session_id = reader.vector8()
-    if len(session_id) > MAX_SESSION_ID_BYTES:
-        raise DecodeError("session id longer than 32 bytes", 34)
-    before_cookie = reader.offset
-    cookie = reader.vector8()
-    after_cookie = reader.offset
-    suites = reader.vector16()
-    if not suites or len(suites) & 1:
-        raise DecodeError(f"cipher suites of {len(suites)} bytes", reader.offset)
-    compression_methods = reader.vector8()
+    parts = find_client_hello_parts(body)
+    if parts is None:
+        raise DecodeError("ClientHello cut off", len(body))
+    before_cookie, after_cookie, after_suites, end = parts
+    if before_cookie - SESSION_ID_AT - 1 > MAX_SESSION_ID_BYTES:
+        raise DecodeError("session id longer than 32 bytes", SESSION_ID_AT)
+    suites_bytes = after_suites - after_cookie - 2
+    if not suites_bytes or suites_bytes & 1:
+        raise DecodeError(f"cipher suites of {suites_bytes} bytes", after_suites)
+    compression_methods = body[after_suites + 1 : end]
     if NULL_COMPRESSION not in compression_methods:
-        raise DecodeError("null compression is not offered", reader.offset)
-    unchanging = body[:before_cookie] + body[after_cookie : reader.offset]
-    extensions = _decode_extension_block(reader)
+        raise DecodeError("null compression is not offered", end)
+    extensions = _decode_extension_block(Reader(body, end))
     return ClientHello(
-        version,
-        random,
-        session_id,
-        cookie,
-        unpack(f">{len(suites) >> 1}H", suites),
+        body[0] << 8 | body[1],
+        body[2:SESSION_ID_AT],
+        body[SESSION_ID_AT + 1 : before_cookie],
+        body[before_cookie + 1 : after_cookie],
+        unpack_from(f">{suites_bytes >> 1}H", body, after_cookie + 2),
         compression_methods,
         extensions,
-        unchanging,
+        body[:before_cookie] + body[after_cookie:end],
         *_decode_used_extensions(extensions),
     )
 

@@ -355,7 +355,7 @@ class ServerHandshake:
 
     def _receive_finished(self, message: bytes, now: float) -> None:
         assert self._secrets is not None, "FINISH comes after KEY"
-        master = self._secrets.master
+        master = self._secrets.mac
         data = message[HANDSHAKE_HEADER_BYTES:]
         if not is_finished_right(data, master, True, self._transcript.digest()):
             self._settings.counters.malformed_messages += 1

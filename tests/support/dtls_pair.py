@@ -30,7 +30,7 @@ from gateway.dtls.events import (
 )
 from gateway.dtls.extensions import ExtensionType, encode_connection_id, encode_renegotiation_info
 from gateway.dtls.handshake import Transcript, derive
-from gateway.dtls.keys import verify_data
+from gateway.dtls.keys import HmacSha256, verify_data
 from gateway.dtls.messages import (
     HandshakeType,
     ServerHello,
@@ -333,7 +333,7 @@ class RawClient:
         self._messages: list[bytes] = []
         self.sealer: Sealer | None = None
         self.opener: Opener | None = None
-        self._master = b""
+        self._mac: HmacSha256 | None = None
 
     # --- making records
 
@@ -381,7 +381,8 @@ class RawClient:
         """Our Finished over all messages so far, with header. Derives the keys if that was not done."""
         if self.sealer is None:
             self.derive()
-        data = verify_data(self._master, True, self._hash())
+        assert self._mac is not None
+        data = verify_data(self._mac, True, self._hash())
         return self.note(self.message(HandshakeType.FINISHED, data))
 
     def finished(self) -> bytes:
@@ -395,7 +396,7 @@ class RawClient:
         suite = SUITES[hello.cipher_suite]
         session_hash = self._hash() if hello.has_extended_master_secret else None
         secrets = derive(self.psk, suite, self.hello.random, hello.random, session_hash)
-        self._master = secrets.master
+        self._mac = secrets.mac
         block = secrets.block
         own = self.hello.extensions.get(int(ExtensionType.CONNECTION_ID), b"\0")[1:]
         is_cid = hello.connection_id is not None

@@ -27,6 +27,10 @@ _SHA_384_SUITES = {
 }
 
 
+def _prf_sha256(secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
+    return keys.prf(keys.HmacSha256(secret), label, seed, length)
+
+
 def _prf_sha384(secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
     labelled, output = label + seed, b""
     chain = labelled
@@ -51,7 +55,7 @@ class Schedule:
 
     def key_block(self, master: bytes, randoms: tuple[bytes, bytes]) -> keys.KeyBlock:
         if self.suite.id in SUITES:
-            return keys.key_block(master, *randoms, self.suite)
+            return keys.key_block(keys.HmacSha256(master), *randoms, self.suite)
         block = self.prf(master, b"key expansion", randoms[1] + randoms[0], 72)
         return keys.KeyBlock(block[:32], block[32:64], block[64:68], block[68:])
 
@@ -65,7 +69,7 @@ class Schedule:
 def schedule_of(number: int) -> Schedule:
     """The schedule of the suite with this number."""
     if number in SUITES:
-        return Schedule(SUITES[number], keys.prf, sha256)
+        return Schedule(SUITES[number], _prf_sha256, sha256)
     return Schedule(_SHA_384_SUITES[number], _prf_sha384, sha384)
 
 

@@ -6,7 +6,7 @@ import json
 import secrets
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -97,21 +97,20 @@ def _run(
         stock = PlainDevices(stock_server, plain_ids[:1_000], stock_sockets)
         secure = SecureDevices(server, credentials, sockets)
 
-        times: dict[str, list[float]] = {}
-        for turn in range(rounds + 1):
-            progress.print(f"round {turn} of {rounds}" if turn else "warming up")
-            measured = {
-                "drained Python echo": scenarios.echo(echo_server, 10 * count),
-                "Register over coap": plain.register(),
-                "Update over coap": plain.update(5),
-                "PSK handshake": secure.handshake(),
-                "Register over coaps": secure.register(),
-                "Update over coaps": secure.update(5),
-                "stock aiocoap, Register": stock.register(),
-                "stock aiocoap, Update": stock.update(2),
-            }
-            for name, cost in measured.items():
-                times.setdefault(name, []).extend([cost] if turn else [])
+        times = _rounds(
+            rounds,
+            progress,
+            {
+                "drained Python echo": lambda: scenarios.echo(echo_server, 10 * count),
+                "Register over coap": plain.register,
+                "Update over coap": lambda: plain.update(5),
+                "PSK handshake": secure.handshake,
+                "Register over coaps": secure.register,
+                "Update over coaps": lambda: secure.update(5),
+                "stock aiocoap, Register": stock.register,
+                "stock aiocoap, Update": lambda: stock.update(2),
+            },
+        )
 
         progress.print("burst, hostile datagrams")
         answered = plain.burst()
@@ -139,6 +138,20 @@ def _run(
         hostile_us=hostile_us,
         hostile_growth_bytes=growth,
     )
+
+
+def _rounds(
+    rounds: int, progress: Console, operations: Mapping[str, Callable[[], float]]
+) -> dict[str, list[float]]:
+    """Microseconds of each operation in each round; the operations take turns, and a round warms up."""
+    times: dict[str, list[float]] = {name: [] for name in operations}
+    for turn in range(rounds + 1):
+        progress.print(f"round {turn} of {rounds}" if turn else "warming up")
+        for name, operation in operations.items():
+            cost = operation()
+            if turn:
+                times[name].append(cost)
+    return times
 
 
 def _hostile(server: ServerProcess, secure: SecureDevices, count: int) -> dict[str, float]:

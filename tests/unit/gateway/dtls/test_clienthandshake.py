@@ -97,13 +97,13 @@ class HandMadeServer:
         block = self.secrets.block
         opened = Opener(SUITES[0xC0A8], block.client_key, block.client_iv, b"").open(finished)
         assert opened is not None
-        assert opened[1][12:] == verify_data(self.secrets.master, True, session_hash)
+        assert opened[1][12:] == verify_data(self.secrets.mac, True, session_hash)
         self.messages.append(opened[1])
         self.sealer = Sealer(SUITES[0xC0A8], block.server_key, block.server_iv, b"")
 
     def finished(self) -> bytes:
         hashed = Transcript(*self.messages).digest()
-        return self.message(HandshakeType.FINISHED, verify_data(self.secrets.master, False, hashed))
+        return self.message(HandshakeType.FINISHED, verify_data(self.secrets.mac, False, hashed))
 
     def sealed(self, content_type: int, content: bytes, sequence: int = 0) -> None:
         (record,) = decode_records(self.sealer.seal(content_type, 1, sequence, content), 0)

@@ -16,7 +16,7 @@ from gateway.dtls.handshake import (
     is_finished_right,
     is_whole,
 )
-from gateway.dtls.keys import verify_data
+from gateway.dtls.keys import HmacSha256, verify_data
 from gateway.dtls.messages import decode_fragments, encode_message
 from gateway.dtls.record import decode_records, encode_record
 from gateway.dtls.suites import SUITES
@@ -109,7 +109,8 @@ def test_transcript_is_the_hash_over_all_messages() -> None:
 @pytest.mark.parametrize("session_hash", [None, b"h" * 32])
 def test_keys_depend_on_everything_that_goes_into_them(session_hash: bytes | None) -> None:
     secrets = derive(b"psk", SUITE, b"c" * 32, b"s" * 32, session_hash)
-    assert secrets == derive(b"psk", SUITE, b"c" * 32, b"s" * 32, session_hash)
+    again = derive(b"psk", SUITE, b"c" * 32, b"s" * 32, session_hash)
+    assert (again.master, again.block) == (secrets.master, secrets.block)
     assert len(secrets.block.client_key) == 16
     others = [
         derive(b"other", SUITE, b"c" * 32, b"s" * 32, session_hash),
@@ -121,9 +122,10 @@ def test_keys_depend_on_everything_that_goes_into_them(session_hash: bytes | Non
 
 
 def test_finished_is_right_only_for_its_role_key_and_hash() -> None:
-    data = verify_data(b"m" * 48, True, b"h" * 32)
-    assert is_finished_right(data, b"m" * 48, True, b"h" * 32)
-    assert not is_finished_right(data, b"m" * 48, False, b"h" * 32)
-    assert not is_finished_right(data, b"M" * 48, True, b"h" * 32)
-    assert not is_finished_right(data, b"m" * 48, True, b"H" * 32)
-    assert not is_finished_right(b"", b"m" * 48, True, b"h" * 32)
+    right, wrong = HmacSha256(b"m" * 48), HmacSha256(b"M" * 48)
+    data = verify_data(right, True, b"h" * 32)
+    assert is_finished_right(data, right, True, b"h" * 32)
+    assert not is_finished_right(data, right, False, b"h" * 32)
+    assert not is_finished_right(data, wrong, True, b"h" * 32)
+    assert not is_finished_right(data, right, True, b"H" * 32)
+    assert not is_finished_right(b"", right, True, b"h" * 32)

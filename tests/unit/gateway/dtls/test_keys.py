@@ -28,7 +28,7 @@ def test_hmac_is_that_of_the_library_for_every_length_of_key(length: int) -> Non
 def test_prf_vectors(row: dict[str, Any]) -> None:
     secret, label, seed, output = (bytes.fromhex(row[name]) for name in ("secret", "label", "seed", "output"))
     for length in (1, 12, 32, 33, 48, 64, len(output)):
-        assert keys.prf(secret, label, seed, length) == output[:length]
+        assert keys.prf(keys.HmacSha256(secret), label, seed, length) == output[:length]
 
 
 def test_psk_premaster_has_zeros_then_the_key() -> None:
@@ -38,22 +38,23 @@ def test_psk_premaster_has_zeros_then_the_key() -> None:
 
 def test_labels_keep_the_secrets_apart() -> None:
     client, server = b"c" * 32, b"s" * 32
-    assert keys.master_secret(b"p", client, server) == keys.prf(b"p", b"master secret", client + server, 48)
-    assert keys.extended_master_secret(b"p", client) == keys.prf(b"p", b"extended master secret", client, 48)
-    assert keys.verify_data(b"m", True, client) == keys.prf(b"m", b"client finished", client, 12)
-    assert keys.verify_data(b"m", False, client) == keys.prf(b"m", b"server finished", client, 12)
+    p, m = keys.HmacSha256(b"p"), keys.HmacSha256(b"m")
+    assert keys.master_secret(b"p", client, server) == keys.prf(p, b"master secret", client + server, 48)
+    assert keys.extended_master_secret(b"p", client) == keys.prf(p, b"extended master secret", client, 48)
+    assert keys.verify_data(m, True, client) == keys.prf(m, b"client finished", client, 12)
+    assert keys.verify_data(m, False, client) == keys.prf(m, b"server finished", client, 12)
 
 
 def test_key_block_takes_the_server_random_first() -> None:
-    block = keys.key_block(b"m", b"c" * 32, b"s" * 32, SUITES[0xC0A8])
-    assert b"".join(block) == keys.prf(b"m", b"key expansion", b"s" * 32 + b"c" * 32, 40)
+    block = keys.key_block(keys.HmacSha256(b"m"), b"c" * 32, b"s" * 32, SUITES[0xC0A8])
+    assert b"".join(block) == keys.prf(keys.HmacSha256(b"m"), b"key expansion", b"s" * 32 + b"c" * 32, 40)
     assert [len(part) for part in block] == [16, 16, 4, 4, 0, 0]
 
 
 def test_key_block_of_a_cbc_suite_begins_with_the_mac_keys_and_has_no_ivs() -> None:
-    block = keys.key_block(b"m", b"c" * 32, b"s" * 32, SUITES[0x00AE])
+    block = keys.key_block(keys.HmacSha256(b"m"), b"c" * 32, b"s" * 32, SUITES[0x00AE])
     in_order = block.client_mac, block.server_mac, block.client_key, block.server_key
-    assert b"".join(in_order) == keys.prf(b"m", b"key expansion", b"s" * 32 + b"c" * 32, 96)
+    assert b"".join(in_order) == keys.prf(keys.HmacSha256(b"m"), b"key expansion", b"s" * 32 + b"c" * 32, 96)
     assert [len(part) for part in block] == [16, 16, 0, 0, 32, 32]
 
 

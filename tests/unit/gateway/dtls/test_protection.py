@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.dtls.cbc import CbcOpener, CbcSealer
-from gateway.dtls.keys import key_block
+from gateway.dtls.keys import HmacSha256, key_block
 from gateway.dtls.protection import Protection, protect
 from gateway.dtls.record import Opener, Sealer, decode_records
 from gateway.dtls.suites import SUITES, Suite
@@ -16,7 +16,7 @@ suites = pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: sui
 
 
 def sides(suite: Suite, *, etm: tuple[bool, bool] = (False, False)) -> tuple[Protection, Protection]:
-    block = key_block(b"m" * 48, b"c" * 32, b"s" * 32, suite)
+    block = key_block(HmacSha256(b"m" * 48), b"c" * 32, b"s" * 32, suite)
     client = protect(
         suite,
         block,
@@ -50,7 +50,7 @@ def test_both_sides_understand_each_other(suite: Suite, is_etm: bool) -> None:
 
 @suites
 def test_nobody_opens_what_it_sealed_itself(suite: Suite) -> None:
-    block = key_block(b"m" * 48, b"c" * 32, b"s" * 32, suite)
+    block = key_block(HmacSha256(b"m" * 48), b"c" * 32, b"s" * 32, suite)
     for is_client in (True, False):
         side = protect(suite, block, is_client=is_client, own_cid=b"", peer_cid=b"", entropy=bytes)
         (record,) = decode_records(side.sealer.seal(23, 1, 5, b"content"), 0)
