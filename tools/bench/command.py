@@ -127,10 +127,7 @@ def _run(
     echo_us = median(times["drained Python echo"])
     return Results(
         figures=tuple(figure(name, costs, echo_us, PROMISED.get(name)) for name, costs in times.items()),
-        speedup={
-            name: median(times[f"stock aiocoap, {name}"]) / median(times[f"{name} over coap"])
-            for name in ("Update", "Register")
-        },
+        speedup={name: _speedup(times, name) for name in ("Update", "Register")},
         memory_bytes_per_device=memory,
         memory_devices=memory_devices,
         burst_sent=len(plain_ids),
@@ -138,6 +135,10 @@ def _run(
         hostile_us=hostile_us,
         hostile_growth_bytes=growth,
     )
+
+
+def _speedup(times: Mapping[str, Sequence[float]], name: str) -> float:
+    return median(times[f"stock aiocoap, {name}"]) / median(times[f"{name} over coap"])
 
 
 def _rounds(
