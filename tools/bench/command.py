@@ -120,10 +120,7 @@ def _run(
         # These are answered, so they are remembered like every request, under the table's cap.
         hostile_us["Update of an unknown registration"] = scenarios.unknown_updates(server, hostile)
 
-    memory = None
-    if memory_devices:
-        progress.print(f"memory of {memory_devices:,} secure devices")
-        memory = _memory(folder, memory_devices)
+    memory = _memory(folder, memory_devices, progress) if memory_devices else None
     echo_us = median(times["drained Python echo"])
     return Results(
         figures=tuple(figure(name, costs, echo_us, PROMISED.get(name)) for name, costs in times.items()),
@@ -165,8 +162,9 @@ def _hostile(server: ServerProcess, secure: SecureDevices, count: int) -> dict[s
     }
 
 
-def _memory(folder: Path, devices: int) -> float:
+def _memory(folder: Path, devices: int, progress: Console) -> float:
     """Bytes that one more registered secure device takes: a full gateway against a nearly empty one."""
+    progress.print(f"memory of {devices:,} secure devices")
     few = 500
     resident = []
     for name, number in (("few", few), ("many", devices + few)):
