@@ -25,6 +25,9 @@ class Credential(NamedTuple):
     chain: tuple[bytes, ...] = ()
     "Sent to those that want X.509: leaf first, in DER. Empty: we have none."
 
+    prefers_raw: bool = False
+    "Show the raw public key to whoever can read one, also to those who name certificates first."
+
     def sign(self, content: bytes) -> DigitallySigned:
         """With ECDSA and SHA-256."""
         return sign(self.key, content)

@@ -1,7 +1,8 @@
 """What the DTLS endpoint, and the client role, tell their owner.
 
-The owner answers `PskRequested` by `Endpoint.provide_psk`, hands `ApplicationData` upwards, and
-lets go of what it keeps about a session at `SessionEnded`.
+The owner answers `PskRequested` by `Endpoint.provide_psk`, `CertificatePresented` and
+`RawPublicKeyPresented` by `Endpoint.provide_credential`, at once or later; it hands `ApplicationData`
+upwards, and lets go of what it keeps about a session at `SessionEnded`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.address import Address
+from gateway.dtls.refusal import CredentialFault
 
 if TYPE_CHECKING:
+    from gateway.dtls.certificates import CertificateName, LeafCertificate
+    from gateway.dtls.rawkeys import RawPublicKey
     from gateway.dtls.session import Session
 
 
@@ -21,6 +25,7 @@ class HandshakeFailure(StrEnum):
 
     UNKNOWN_IDENTITY = "unknown identity"
     WRONG_KEY = "wrong key"
+    CREDENTIAL_REFUSED = "credential refused"
     NO_COMMON_SUITE = "no common cipher suite"
     PROTOCOL_VERSION = "protocol version"
     PEER_ALERT = "alert from the peer"
@@ -39,6 +44,7 @@ class SessionEnd(StrEnum):
     EVICTED = "evicted"
     BAD_RECORDS = "too many bad records"
     EXHAUSTED = "sequence numbers exhausted"
+    EXPIRED = "certificate expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,49 @@ class PskRequested:
 
     identity: bytes
     address: Address
+    server_name: bytes | None = None
+    "The host that the client means to reach (RFC 6066 §3); None: it did not say."
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePresented:
+    """A client has proved that it holds the key of *leaf*; is it welcome?
+
+    Nothing else was judged: neither dates nor uses, issuers or names.
+    """
+
+    handshake: int
+    "Names the handshake in `Endpoint.provide_credential`; never reused."
+
+    leaf: LeafCertificate
+    issuers: tuple[bytes, ...]
+    "What came behind it, in DER."
+
+    address: Address
+    server_name: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RawPublicKeyPresented:
+    """A client has proved that it holds this key (RFC 7250); is it welcome?"""
+
+    handshake: int
+    "Names the handshake in `Endpoint.provide_credential`; never reused."
+
+    key: RawPublicKey
+    address: Address
+    server_name: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialAccepted:
+    """The owner's verdict on a certificate or raw public key that is welcome."""
+
+    identity: bytes
+    "Of the session: the node ID."
+
+    expires_at: float | None = None
+    "When the session ends by itself, in monotonic seconds; None: it does not."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +132,22 @@ class HandshakeFailed:
     "What the client claimed to be, if it got that far."
 
     reason: HandshakeFailure
+    fault: CredentialFault | None = None
+    "What was wrong with its certificate or raw public key, where that was the reason."
+
+    names: tuple[CertificateName, ...] = ()
+    "Whom its certificate names, proved or not."
 
 
-Event = PskRequested | SessionEstablished | ApplicationData | SessionEnded | HandshakeFailed
+Event = (
+    PskRequested
+    | CertificatePresented
+    | RawPublicKeyPresented
+    | SessionEstablished
+    | ApplicationData
+    | SessionEnded
+    | HandshakeFailed
+)
 "What an `Endpoint` tells."
 
 

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
+from gateway.dtls.credential import Credential
 from gateway.dtls.errors import LocalProtocolError
-from gateway.dtls.extensions import MAX_CID_BYTES
+from gateway.dtls.extensions import MAX_CID_BYTES, CertificateType
+from gateway.dtls.groups import OFFERED_GROUPS, NamedGroup
 from gateway.dtls.suites import DEFAULT_SUITES, SUITES
+
+
+class CbcPolicy(StrEnum):
+    """Whether a client that offers no AEAD suite that can be used is served with a CBC suite."""
+
+    ANY = "any"
+    ETM = "etm"
+    "If it can encrypt before it authenticates (RFC 7366)."
+
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +46,11 @@ class EndpointConfig:
     "Bytes of our connection IDs, the node byte included; 0: none are given."
 
     suites: tuple[int, ...] = DEFAULT_SUITES
-    "Cipher suites by IANA number; our order decides."
+    "Cipher suites by IANA number; our order decides, but every AEAD goes before any CBC."
+
+    cbc: CbcPolicy = CbcPolicy.ANY
+    credential: Credential | None = None
+    "Ours, to begin with (`Endpoint.use_credential`); None: no suite with certificates can be chosen."
 
     mtu_bytes: int = 1200
     "Largest datagram of a flight that is not yet in small-datagram back-off."
@@ -53,6 +71,9 @@ class EndpointConfig:
 
     handshake_buffer_bytes: int = 4_096
     "Per handshake: fragments, and records that came before their key."
+
+    certificate_buffer_bytes: int = 12_288
+    "The same for fragments of a handshake in which the client shows certificates."
 
     max_sessions: int = 1_000_000
 
@@ -104,10 +125,27 @@ class EndpointConfig:
 class ClientConfig:
     """The client role."""
 
-    identity: bytes
-    psk: bytes
+    identity: bytes = b""
+    psk: bytes = b""
     suites: tuple[int, ...] = DEFAULT_SUITES
     "Offered in this order."
+
+    credential: Credential | None = None
+    "Shown when a server asks for a certificate or raw public key; None: nothing is shown."
+
+    client_certificate_types: tuple[CertificateType, ...] = (CertificateType.X509,)
+    "What we can show, in order of preference."
+
+    server_certificate_types: tuple[CertificateType, ...] = (CertificateType.X509,)
+    "What the server may show, in order of preference."
+
+    is_trusted: Callable[[CertificateType, tuple[bytes, ...]], bool] | None = None
+    "Judges what the server proved: certificates, its own first, or one raw public key. None: any will do."
+
+    server_name: bytes | None = None
+    encrypt_then_mac: bool = True
+    groups: tuple[NamedGroup, ...] = OFFERED_GROUPS
+    "In order of preference; the curves of certificates that can be read belong to them."
 
     cid: bytes | None = b""
     "What records towards us carry; empty: none, but we can send the server's; None: not offered."
