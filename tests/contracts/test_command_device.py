@@ -79,6 +79,8 @@ def test_show_of_a_new_device(nodegate: Nodegate) -> None:
         "state": "inactive",
         "timeout": 60,
         "connected_at": None,
+        "certificate_sha256": None,
+        "public_key_sha256": None,
         "registration": None,
         "refused": [],
     }
@@ -234,8 +236,7 @@ def test_refusals_are_shown_with_time_address_and_reason(nodegate: Nodegate) -> 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("device", "create", "a", "--security", "x509"),
-        ("device", "create", "a", "--security", "rpk"),
+        ("device", "create", "a", "--security", "tls"),
         ("device", "create", "a", "--timeout", "soon"),
         ("device", "create"),
         ("device", "create", "a", "b"),
@@ -260,10 +261,10 @@ def test_command_line_that_is_not_understood_ends_with_2(
 
 
 def test_what_was_not_understood_is_one_line(nodegate: Nodegate) -> None:
-    answer = nodegate("device", "create", "a", "--security", "x509")
+    answer = nodegate("device", "create", "a", "--security", "tls")
     assert answer.out == ""
     assert answer.err == (
-        "nodegate: Invalid value for '--security': 'x509' is not one of 'none', 'psk'; "
+        "nodegate: Invalid value for '--security': 'tls' is not one of 'none', 'psk', 'x509', 'rpk'; "
         "see 'nodegate device create --help'\n"
     )
 

@@ -107,7 +107,7 @@ def test_every_bad_line_is_named_and_nothing_is_done(nodegate: Nodegate, tmp_pat
     assert answer.out == ""
     assert answer.err.splitlines() == [
         f"nodegate: {file}, line 2: the secret is not hex: give an even number of digits 0-9 and a-f",
-        f"nodegate: {file}, line 3: taken exists already",
+        f"nodegate: {file}, line 3: taken exists already; delete it first or choose another node ID",
         f"nodegate: {file}, line 4: the timeout -1 is negative; give seconds, or 0 for none",
         f"nodegate: {file}, line 6: node ID c stands on line 5 already",
         "nodegate: nothing was imported",

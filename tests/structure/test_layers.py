@@ -10,7 +10,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("gateway.app",),
     ("gateway.wiring",),
     ("gateway.resolved",),
-    ("gateway.site", "gateway.workers"),
+    ("gateway.site", "gateway.workers", "gateway.credentials"),
     ("gateway.messaging",),
     ("gateway.transport",),
     ("gateway.lwm2m",),

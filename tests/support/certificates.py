@@ -10,7 +10,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -116,6 +116,11 @@ def make(
 def authority(name: str = "Test CA", **options: Any) -> Issued:
     """A self-signed CA."""
     return make(name, **{"extensions": CA, **options})
+
+
+def spki_of(issued: Issued) -> bytes:
+    """The public key as a SubjectPublicKeyInfo in DER."""
+    return issued.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def rsa_key() -> rsa.RSAPrivateKey:

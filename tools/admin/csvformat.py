@@ -1,7 +1,8 @@
 """The CSV format of ``nodegate device import``: reading, checking, and writing generated secrets.
 
-A header ``node_id,security,secret,timeout``, the last three optional, then a device a line; an empty
-field takes its default. Knows files, lines and what a device may be; opens no registry.
+A header of `COLUMNS`, all but the first optional, then a device a line; an empty field takes its default.
+Certificates and public keys are named by their files. Knows files, lines and what a device may be; opens
+no registry.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from registry.identifiers import parse_secret
 from registry.model import Created, NewDevice, Security
 from registry.sqlite import sync_directory
 from tools.admin.border import Refused
+from tools.admin.credentials import read_certificate, read_public_key
 
-COLUMNS = ("node_id", "security", "secret", "timeout")
+SECRET_COLUMNS = ("node_id", "security", "secret", "timeout")
+COLUMNS = (*SECRET_COLUMNS, "certificate", "public_key")
+_HERE = Path()
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -67,22 +71,31 @@ class Content:
 
     def locate(self, faults: Iterable[RowFault]) -> list[LineFault]:
         """The lines of rows that the registry refused."""
-        return [LineFault(self.rows[fault.index].number, fault.reason) for fault in faults]
+        return [LineFault(self.rows[fault.index].number, self._explain(fault)) for fault in faults]
+
+    def _explain(self, fault: RowFault) -> str:
+        if fault.earlier is None:
+            return fault.reason
+        return f"{fault.reason}, on line {self.rows[fault.earlier].number}"
 
 
 def read_content(name: str) -> Content:
-    """Read the file *name*; ``-`` is stdin.
+    """Read the file *name*; ``-`` is stdin. Files that it names lie beside it.
 
     Raises:
         OSError: the file cannot be read.
     """
     data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    folder = Path() if name == "-" else Path(name).parent
     faults: list[LineFault] = []
-    return Content("stdin" if name == "-" else name, list(parse(data, faults)), faults)
+    return Content("stdin" if name == "-" else name, list(parse(data, faults, folder)), faults)
 
 
-def parse(data: bytes, faults: list[LineFault]) -> Iterator[Row]:
-    """The good lines of *data*; why the others are not is put into *faults*."""
+def parse(data: bytes, faults: list[LineFault], folder: Path = _HERE) -> Iterator[Row]:
+    """The good lines of *data*; why the others are not is put into *faults*.
+
+    Relative names of files count from *folder*.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -99,7 +112,7 @@ def parse(data: bytes, faults: list[LineFault]) -> Iterator[Row]:
     first_lines: dict[str, int] = {}
     for number, record in records:
         try:
-            device = _read_device(columns, record)
+            device = _read_device(columns, record, folder)
             earlier = first_lines.setdefault(device.node_id, number)
             if earlier != number:
                 raise InvalidValue(f"node ID {device.node_id} stands on line {earlier} already")
@@ -126,7 +139,7 @@ def _read_records(text: str, faults: list[LineFault]) -> Iterator[tuple[int, lis
 
 
 def _find_fault_of_header(columns: Sequence[str]) -> str | None:
-    expected = f"the header is {','.join(COLUMNS)}, the last three optional"
+    expected = f"the header is {','.join(COLUMNS)}, all but the first optional"
     if not columns:
         return f"the file is empty; {expected}"
     if "node_id" not in columns:
@@ -139,18 +152,23 @@ def _find_fault_of_header(columns: Sequence[str]) -> str | None:
     return None
 
 
-def _read_device(columns: Sequence[str], record: Sequence[str]) -> NewDevice:
+def _read_device(columns: Sequence[str], record: Sequence[str], folder: Path) -> NewDevice:
     if len(record) > len(columns):
         raise InvalidValue(
             f"{len(record)} fields under {len(columns)} columns; put text with a comma in quotes"
         )
     fields = dict(zip(columns, record, strict=False))
-    secret = fields.get("secret", "").strip()
+    node_id = fields["node_id"]
+    secret, certificate, public_key = (
+        fields.get(column, "").strip() for column in ("secret", "certificate", "public_key")
+    )
     device = NewDevice(
-        fields["node_id"],
+        node_id,
         _read_security(fields.get("security", "").strip()),
         parse_secret(secret) if secret else None,
         _read_timeout(fields.get("timeout", "").strip()),
+        read_certificate(folder / certificate, node_id) if certificate else None,
+        read_public_key(folder / public_key) if public_key else None,
     )
     check_new_device(device)
     return device
@@ -206,7 +224,7 @@ class SecretsFile:
     def write(self, devices: Iterable[Created]) -> None:
         """Write *devices*, and wait until they lie on the disk."""
         writer = csv.writer(self._file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(SECRET_COLUMNS)
         for created in devices:
             assert created.secret is not None
             device = created.device

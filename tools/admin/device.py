@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import sys
 from getpass import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.visible import visible
 from registry.identifiers import parse_secret
-from registry.model import Created, DeviceState, DeviceView, ObjectLink, Security
+from registry.model import Created, Device, DeviceState, DeviceView, ObjectLink, Security
 from registry.shapes import describe_created, describe_device
 from registry.timestamps import format_ms
-from tools.admin import importing
-from tools.admin.border import Refused
+from tools.admin import credentials, importing
+from tools.admin.border import Refused, complain
 from tools.admin.opening import open_administration, open_if_there
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database, NodeId
 from tools.admin.output import print_fields, print_json, print_json_array, print_table
@@ -46,6 +47,18 @@ def create(
     timeout: Annotated[
         int, typer.Option(metavar="SECONDS", help="Purge it unless it has connected by then; 0: never.")
     ] = 0,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With x509: the one certificate it may bring. Without it: any of a trusted CA.",
+            show_default=False,
+        ),
+    ] = None,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With rpk: its public key, PEM or DER.", show_default=False),
+    ] = None,
     db: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -58,11 +71,27 @@ def create(
         nodegate device create meter-7 --security none --timeout 3600
 
         head -c 16 /dev/urandom | xxd -p | nodegate device create meter-8 --secret - --json
+
+        nodegate device create meter-9 --security x509
+
+        nodegate device create meter-10 --security rpk --public-key meter-10.pub
     """
+    if security is Security.RPK and public_key is None:
+        raise Refused("--security rpk needs --public-key FILE")
     given = read_secret(secret)
+    pinned = None if certificate is None else credentials.read_certificate(certificate, node_id)
+    key = None if public_key is None else credentials.read_public_key(public_key)
     with open_administration(db) as administration:
-        created = administration.create(node_id, security, given, timeout)
+        created = administration.create(node_id, security, given, timeout, certificate=pinned, public_key=key)
     _print_created(created, as_json)
+    if pinned is not None:
+        _warn_of_dates(node_id, pinned)
+
+
+def _warn_of_dates(node_id: str, certificate: bytes) -> None:
+    fault = credentials.fault_of_dates(certificate)
+    if fault is not None:
+        complain(f"{node_id} was created, but cannot come today: its {fault}")
 
 
 @app.command("list")
@@ -265,7 +294,13 @@ def _device_fields(view: DeviceView) -> list[tuple[str, object]]:
         ("timeout", _seconds(device.timeout_s, "none")),
         ("created", format_ms(device.created_at_ms)),
         ("connected", "never" if device.connected_at_ms is None else format_ms(device.connected_at_ms)),
+        *_credential_fields(device),
     ]
+
+
+def _credential_fields(device: Device) -> list[tuple[str, object]]:
+    digests = (("certificate", device.certificate_sha256), ("public key", device.public_key_sha256))
+    return [(f"{name} SHA-256", digest.hex()) for name, digest in digests if digest is not None]
 
 
 def _registration_fields(view: DeviceView) -> list[tuple[str, object]]:

@@ -39,8 +39,9 @@ def import_devices(
 ) -> None:
     """Add the devices of a CSV file, all of them or none.
 
-    The first line is `node_id,security,secret,timeout`, the last three optional; an empty field takes its
-    default (psk, a generated secret, 0). Generated secrets go to `--secrets-out` or into the `--json` answer.
+    The first line is `node_id,security,secret,timeout,certificate,public_key`, all but the first optional; an
+    empty field takes its default (psk, a generated secret, 0). The last two name files, from the folder of
+    FILE.csv on. Generated secrets go to `--secrets-out` or into the `--json` answer.
 
     Examples:
 
@@ -52,7 +53,7 @@ def import_devices(
 
     content = read_content(file)
     if content.faults:
-        raise _refusal(content, [*content.faults, *_find_taken(content, db)])
+        raise _refusal(content, [*content.faults, *_find_refused(content, db)])
     if content.needs_secrets and secrets_out is None and not as_json:
         raise Refused(
             "secrets would be generated and lost; say where to with --secrets-out FILE, or use --json"
@@ -95,16 +96,12 @@ def _refusal(content: Content, faults: Iterable[LineFault]) -> Refused:
     )
 
 
-def _find_taken(content: Content, db: str) -> Iterator[LineFault]:
+def _find_refused(content: Content, db: str) -> Sequence[LineFault]:
     """What the registry would say of the good lines, so that one run names every bad one."""
-    from tools.admin.csvformat import LineFault
-
     with open_if_there(db, is_told=False) as administration:
         if administration is None:
-            return
-        for row in content.rows:
-            if administration.find(row.device.node_id) is not None:
-                yield LineFault(row.number, f"{row.device.node_id} exists already")
+            return ()
+        return content.locate(administration.find_faults([row.device for row in content.rows]))
 
 
 def _describe(created: Created, with_secret: bool) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tools.admin import device, events, model, serve
+from tools.admin import device, events, model, serve, serverkey
 from tools.admin.border import CommandGroup, LateCommand, tell_of_a_bug
 
 LATE = (
@@ -16,7 +16,7 @@ LATE = (
     LateCommand("bench", "Measure the CPU that each operation costs.", "tools.bench.command"),
 )
 
-ORDER = ("serve", "device", "events", "model", "simulate", "bench")
+ORDER = ("serve", "device", "server-key", "events", "model", "simulate", "bench")
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -30,6 +30,7 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.add_typer(device.app, name="device")
 app.command()(events.events)
+app.add_typer(serverkey.app, name="server-key")
 app.add_typer(model.app, name="model")
 
 

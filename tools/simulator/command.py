@@ -52,7 +52,7 @@ class Manner:
 def simulate(
     server: options.Servers,
     count: options.Count = None,
-    security: options.Kind = None,
+    security: options.OnlyKind = None,
     devices: options.Devices = None,
     duration: options.Duration = None,
     db: Database = DEFAULT_DATABASE,
@@ -107,7 +107,7 @@ def simulate(
         raise Refused(*error.lines) from error
 
 
-def _select_servers(uris: Sequence[str], security: Security | None) -> dict[Security, Server]:
+def _select_servers(uris: Sequence[str], security: options.Kind | None) -> dict[Security, Server]:
     """The servers by the kind of device that they are for."""
     try:
         servers = {Security.PSK if one.is_secure else Security.NONE: one for one in parse_servers(uris)}
@@ -115,14 +115,18 @@ def _select_servers(uris: Sequence[str], security: Security | None) -> dict[Secu
         raise typer.BadParameter(str(error), param_hint="--server") from error
     if security is None:
         return servers
-    if security not in servers:
-        scheme = "coaps" if security is Security.PSK else "coap"
-        raise typer.BadParameter(f"{security} devices need a {scheme}:// server", param_hint="--security")
-    return {security: servers[security]}
+    kind = Security(security)
+    if kind not in servers:
+        scheme = "coaps" if kind is Security.PSK else "coap"
+        raise typer.BadParameter(f"{kind} devices need a {scheme}:// server", param_hint="--security")
+    return {kind: servers[kind]}
 
 
 def _choose(
-    identities: list[Identity], servers: Mapping[Security, Server], security: Security | None, path: Path
+    identities: list[Identity],
+    servers: Mapping[Security, Server],
+    security: options.Kind | None,
+    path: Path,
 ) -> list[Identity]:
     """The devices of the file that are asked for."""
     kinds = split_by_kind(identities)

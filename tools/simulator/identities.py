@@ -12,7 +12,7 @@ from pathlib import Path
 
 from registry.administration import Administration
 from registry.model import NewDevice, Security
-from tools.admin.csvformat import LineFault, read_content
+from tools.admin.csvformat import LineFault, Row, read_content
 from tools.simulator.errors import SimulatorError
 
 _FAULTS_SHOWN = 20
@@ -44,13 +44,22 @@ def read_identities(path: Path) -> list[Identity]:
         content = read_content(str(path))
     except OSError as error:
         raise SimulatorError(f"{path}: {error.strerror}") from error
-    missing = [LineFault(row.number, _NO_SECRET) for row in content.rows if row.needs_secret]
-    faults = sorted((*content.faults, *missing), key=lambda fault: fault.number)
+    unplayable = [
+        LineFault(row.number, fault) for row in content.rows if (fault := _fault_of(row)) is not None
+    ]
+    faults = sorted((*content.faults, *unplayable), key=lambda fault: fault.number)
     if faults:
         lines = [f"{content.title}, line {fault.number}: {fault.reason}" for fault in faults[:_FAULTS_SHOWN]]
         rest = len(faults) - len(lines)
         raise SimulatorError(*lines, *([f"{content.title}: {rest} more bad lines"] if rest else []))
     return [Identity(row.device.node_id, row.device.secret) for row in content.rows]
+
+
+def _fault_of(row: Row) -> str | None:
+    """Why the device of *row* cannot be played."""
+    if row.device.security in (Security.X509, Security.RPK):
+        return f"a device with security {row.device.security} cannot be simulated; leave it out"
+    return _NO_SECRET if row.needs_secret else None
 
 
 def create_identities(

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from registry.model import Security
-
 
 class Version(StrEnum):
     """Enabler versions a device can speak."""
@@ -17,6 +15,13 @@ class Version(StrEnum):
     V1_0 = "1.0"
     V1_1 = "1.1"
     V1_2 = "1.2"
+
+
+class Kind(StrEnum):
+    """Devices that can be played: those whose secret is all there is to them."""
+
+    NONE = "none"
+    PSK = "psk"
 
 
 _SERVER = "`coap://HOST[:PORT]`, `coaps://HOST[:PORT]`, or one of each."
@@ -30,7 +35,7 @@ _REBIND = "Each device changes its port this often, as behind a NAT."
 
 Servers = Annotated[list[str], typer.Option("--server", metavar="URI", help=_SERVER, show_default=False)]
 Count = Annotated[int | None, typer.Option(metavar="N", min=1, help=_COUNT, show_default=False)]
-Kind = Annotated[Security | None, typer.Option(help="Only this kind of device.", show_default=False)]
+OnlyKind = Annotated[Kind | None, typer.Option(help="Only this kind of device.", show_default=False)]
 Devices = Annotated[Path | None, typer.Option(metavar="FILE.csv", help=_DEVICES, show_default=False)]
 Duration = Annotated[float | None, typer.Option(metavar="S", min=0, help=_DURATION, show_default=False)]
 Prefix = Annotated[str, typer.Option(help="How the names of made devices begin.")]

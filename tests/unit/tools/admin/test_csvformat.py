@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from registry.errors import RowFault
 from registry.model import Created, Device, NewDevice, Security
+from tests.support.certificates import make, spki_of
 from tools.admin.border import Refused
 from tools.admin.csvformat import Content, LineFault, Row, open_secrets_file, parse, read_content
 
@@ -67,6 +68,40 @@ def test_quotes_hold_commas() -> None:
 
 def test_header_alone_is_no_device_and_no_fault() -> None:
     assert read(HEADER) == ([], [])
+
+
+def test_certificates_and_public_keys_are_read_from_files_beside_the_table(tmp_path: Path) -> None:
+    device = make("meter-1")
+    (tmp_path / "meter-1.pem").write_bytes(device.pem)
+    (tmp_path / "meter-2.der").write_bytes(spki_of(device))
+    table = tmp_path / "fleet.csv"
+    table.write_text(
+        "node_id,security,certificate,public_key\nmeter-1,x509,meter-1.pem,\nmeter-2,rpk,,meter-2.der\n"
+        "meter-3,x509,,\nmeter-4,rpk,,\nmeter-5,x509,none.pem,\nmeter-6,psk,meter-1.pem,\n"
+    )
+    content = read_content(str(table))
+    assert [line.device for line in content.rows] == [
+        NewDevice("meter-1", Security.X509, certificate=device.der),
+        NewDevice("meter-2", Security.RPK, public_key=spki_of(device)),
+        NewDevice("meter-3", Security.X509),
+    ]
+    assert not content.needs_secrets
+    assert [(fault.number, fault.reason) for fault in content.faults] == [
+        (5, "a device with security rpk proves itself by its public key; give it"),
+        (6, f"{tmp_path / 'none.pem'}: cannot be read: No such file or directory"),
+        (
+            7,
+            f"{tmp_path / 'meter-1.pem'}: the certificate names meter-1, not meter-6; "
+            "its CN or SAN must be the node ID",
+        ),
+    ]
+
+
+def test_line_with_the_same_fault_as_an_earlier_one_names_it() -> None:
+    content = Content("f", [row(2, "a"), row(7, "b")], [])
+    assert content.locate([RowFault(1, "its key stands here", 0)]) == [
+        LineFault(7, "its key stands here, on line 2")
+    ]
 
 
 def test_lines_that_need_a_secret_say_so() -> None:

@@ -14,7 +14,15 @@ HEAVY = {"aiocoap", "pydantic", "sqlite_utils", "cryptography", "structlog", "ga
 
 
 def test_commands_stand_in_the_order_of_their_use() -> None:
-    assert list(command().commands) == ["serve", "device", "events", "model", "simulate", "bench"]
+    assert list(command().commands) == [
+        "serve",
+        "device",
+        "server-key",
+        "events",
+        "model",
+        "simulate",
+        "bench",
+    ]
 
 
 @pytest.mark.parametrize("late", LATE, ids=lambda late: late.name)

@@ -34,6 +34,11 @@ def test_every_bad_line_is_named(file):
     assert "secrets-out" in lines[1]
 
 
+def test_devices_whose_private_key_is_not_in_the_file_are_refused(file):
+    [fault] = faults(file("node_id,security\na,x509\n"))
+    assert fault == ", line 2: a device with security x509 cannot be simulated; leave it out"
+
+
 def test_many_bad_lines_are_summed_up(file):
     lines = faults(file("node_id\n" + "".join(f"{number}\n" for number in range(30))))
     assert len(lines) == 21
