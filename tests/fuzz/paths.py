@@ -1,0 +1,171 @@
+"""Targets above the decoders: a walk through an endpoint's states, and two roles on a wire that lies.
+
+Each input is a datagram that no honest peer or network made so, or one that stands where none may.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from random import Random
+
+from gateway.dtls.events import ClientClosed, ClientData, ClientEstablished, ClientFailed
+from gateway.dtls.settings import ClientConfig, EndpointConfig
+from gateway.dtls.suites import DEFAULT_SUITES
+from tests.fuzz import recorded
+from tests.fuzz.mutation import mutate
+from tests.fuzz.target import Escape, Target, Tried
+from tests.fuzz.walk import FREQUENT, LIMITS, Broken, Walk
+from tests.support.dtls_pair import IDENTITY, PSK, Pair
+
+STEPS_A_WALK = 150
+
+_OTHER_ENDPOINTS = EndpointConfig(cid_length=1), EndpointConfig(cid_length=0)
+_CLIENT_EVENTS = (ClientEstablished, ClientData, ClientFailed, ClientClosed)
+
+
+def targets() -> list[Target]:
+    """Both."""
+    return [EndpointStates(), LyingWire()]
+
+
+class EndpointStates:
+    """See `walk`."""
+
+    name = "endpoint states"
+    weight = 220
+
+    def run(self, random: Random, inputs: int) -> Tried:
+        outcomes: Counter[str] = Counter()
+        tried = 0
+        while tried < inputs:
+            walk = Walk(random.choice((LIMITS, LIMITS, *_OTHER_ENDPOINTS)))
+            self._go(walk, random)
+            tried += walk.inputs
+            outcomes["sessions"] += walk.server.count("handshakes_completed")
+        return Tried(tried, outcomes)
+
+    def try_corpus(self) -> Tried:
+        return self.run(Random(1), 1)
+
+    def _go(self, walk: Walk, random: Random) -> None:
+        for _ in range(STEPS_A_WALK):
+            kind = random.choice(FREQUENT)
+            try:
+                walk.step(kind, random)
+            except Exception as error:
+                raise Escape(walk.sent[-1], f"step {kind}: {type(error).__name__}: {error}") from error
+
+
+class LyingWire:
+    """A client and an endpoint of ours, on a wire that changes, drops, doubles and invents datagrams.
+
+    However bad it was: nothing is raised, nobody is told what was not said, and on an honest wire
+    the next client of that endpoint connects.
+    """
+
+    name = "lying wire"
+    weight = 150
+
+    def run(self, random: Random, inputs: int) -> Tried:
+        outcomes: Counter[str] = Counter()
+        tried = 0
+        while tried < inputs:
+            wire = _Wire(random)
+            try:
+                outcomes["established" if wire.live() else "not established"] += 1
+            except Exception as error:
+                raise Escape(wire.last, f"{type(error).__name__}: {error}") from error
+            tried += wire.inputs
+        return Tried(tried, outcomes)
+
+    def try_corpus(self) -> Tried:
+        return self.run(Random(1), 1)
+
+
+class _Wire:
+    """One life of a client, and what comes after it."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.badness = random.choice((0.05, 0.15, 0.4))
+        self.inputs = 0
+        self.last = b""
+        self.said: set[bytes] = set()
+        endpoint = EndpointConfig(cid_length=random.choice((0, 1, 8)), mtu_bytes=random.choice((256, 1_200)))
+        self.pair = Pair(_client_config(random), endpoint, seed=str(random.random()))
+        self.pair.to_server = self._lie(recorded.datagrams("c2s"))
+        self.pair.to_client = self._lie(recorded.datagrams("s2c"))
+
+    def live(self) -> bool:
+        """Connect, talk, leave; gives whether it came to a session."""
+        pair, random = self.pair, self.random
+        pair.start()
+        for _ in range(random.randrange(4, 12)):
+            pair.exchange()
+            if pair.client.is_established:
+                data = random.randbytes(random.randrange(1, 40))
+                self.said.add(data)
+                pair.client.send(data, pair.now)
+                pair.exchange()
+            for session in pair.server.sessions:
+                pair.server.send(session, b"answer")
+            pair.pass_time(random.choice((0.1, 1.1, 5.0)))
+        is_established = pair.client.is_established
+        if is_established and random.random() < 0.5:
+            pair.client.close(pair.now)
+            pair.exchange()
+        self._check()
+        return is_established
+
+    def _check(self) -> None:
+        for event in self.pair.client_events:
+            _require(isinstance(event, _CLIENT_EVENTS), f"a client was told of {event!r}")
+        _require(set(self.pair.server.received) <= self.said, "the server was told what nobody said")
+        _require(set(self.pair.client_received) <= {b"answer"}, "the client was told what nobody said")
+        after = Pair(
+            ClientConfig(IDENTITY, PSK), server=self.pair.server, address=self.pair.address, seed="after"
+        )
+        after.handshake()
+        after.say(b"after")
+        _require(after.server.received[-1:] == [b"after"], "an honest client is not heard")
+
+    def _lie(self, foreign: tuple[bytes, ...]) -> Callable[[bytes], Iterable[bytes]]:
+        earlier: list[bytes] = [b"\x16"]
+
+        def lie(datagram: bytes) -> Iterable[bytes]:
+            random = self.random
+            earlier.append(datagram)
+            arriving = [datagram]
+            if random.random() < self.badness:
+                changed = mutate(datagram, random, earlier)
+                arriving = random.choice(([changed], [changed, datagram], [datagram, changed]))
+                self.inputs += 1
+            if random.random() < self.badness / 2:
+                arriving.append(mutate(random.choice(random.choice((earlier, foreign))), random, earlier))
+                self.inputs += 1
+            if random.random() < self.badness / 4:
+                arriving = arriving[1:]
+            for each in arriving:
+                self.last = each
+                yield each
+
+        return lie
+
+
+def _client_config(random: Random) -> ClientConfig:
+    """Any client that the engine can be."""
+    return ClientConfig(
+        IDENTITY,
+        PSK if random.random() < 0.9 else b"wrong",
+        suites=tuple(random.sample(DEFAULT_SUITES, random.randrange(1, len(DEFAULT_SUITES) + 1))),
+        cid=random.choice((None, b"", b"c", b"client-id")),
+        return_routability=random.random() < 0.5,
+        extended_master_secret=random.random() < 0.8,
+        mtu_bytes=random.choice((256, 1_200)),
+    )
+
+
+def _require(is_so: bool, what: str) -> None:
+    if not is_so:
+        raise Broken(what)

@@ -1,0 +1,53 @@
+"""The endpoint as a state machine: hypothesis picks the steps, and shortens the way to what goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from gateway.dtls.events import ApplicationData
+from tests.fuzz.walk import FREQUENT, STEPS, Walk
+from tests.support.dtls_pair import only
+
+
+class EndpointMachine(RuleBasedStateMachine):
+    """Any step may follow any other; what must hold is checked after each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.walk = Walk()
+
+    @rule(kind=st.sampled_from(sorted(STEPS)), seed=st.integers(0, 1 << 32))
+    def step(self, kind: str, seed: int) -> None:
+        self.walk.step(kind, Random(seed))
+
+    @rule(seed=st.integers(0, 1 << 32))
+    def live_on(self, seed: int) -> None:
+        random = Random(seed)
+        for _ in range(10):
+            self.walk.step(random.choice(FREQUENT), random)
+
+    @invariant()
+    def promises_hold(self) -> None:
+        self.walk.check()
+
+    def teardown(self) -> None:
+        """Whatever happened, honest clients connect once the others have fallen silent."""
+        walk = self.walk
+        walk.server.pass_time(walk.config.stale_s + 1)
+        walk.check()
+        walk.server.is_answering = True
+        for number in range(walk.config.max_sessions):
+            client = walk.new_client_at(number)
+            client.hello = replace(client.hello, random=bytes((200 + number,)) * 32)
+            client.connect()
+            assert only(ApplicationData, client.say(b"still served"))
+
+
+TestEndpointMachine: Any = EndpointMachine.TestCase
+TestEndpointMachine.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
