@@ -23,6 +23,7 @@ from gateway.dtls.record import (
     CID_RECORD_START,
     DTLS_1_2,
     HEADER_BYTES,
+    MAX_FORGERIES,
     MAX_PLAINTEXT_BYTES,
     MAX_SEQUENCE,
     TLS12_CID,
@@ -38,6 +39,9 @@ MAX_PADDING_BYTES: Final = 255
 
 Contexts = tuple[CipherContext, HmacSha256]
 "Of one direction: AES under the write key, HMAC under the MAC key."
+
+MAX_QUESTIONS: Final = 1_024
+"Forged records that a session without encrypt-then-MAC bears before it ends."
 
 _MIN_FRAGMENT_BYTES: Final = 64
 "An IV, one block and a MAC, or an IV and the three blocks that hold a MAC and a byte of padding."
@@ -141,6 +145,11 @@ class CbcOpener:
         self._cid = own_cid
         self.encrypt_then_mac = encrypt_then_mac
         self._contexts: Contexts | None = None
+
+    @property
+    def max_forgeries(self) -> int:
+        """Few where the MAC lies inside: each forged record is a question about a plaintext."""
+        return MAX_FORGERIES if self.encrypt_then_mac else MAX_QUESTIONS
 
     def open(self, record: Record) -> tuple[int, bytes] | None:
         """The content type and the content of an authentic record; None for any other.

@@ -5,10 +5,14 @@
     ClientHello                  -------->                                HELLO
                                  <--------     HelloVerifyRequest
     ClientHello with cookie      -------->                                HELLO
-                                 <--------     ServerHello                DONE
+                                 <--------     ServerHello                CERTIFICATE, SHARE or DONE
+                                               [Certificate]              SHARE
                                                [ServerKeyExchange]        DONE
+                                               [CertificateRequest]       DONE
                                  <--------     ServerHelloDone
+    [Certificate]
     ClientKeyExchange
+    [CertificateVerify]
     [ChangeCipherSpec]
     Finished                     -------->                                CHANGE
                                  <--------     [ChangeCipherSpec]         FINISH
@@ -24,13 +28,20 @@ from enum import IntEnum
 from typing import Final
 
 from gateway.dtls.alerts import AlertDescription, decode_alert, encode_alert, fatal
+from gateway.dtls.clientexchange import ClientExchange
 from gateway.dtls.errors import AlertError, DecodeError
 from gateway.dtls.events import HandshakeFailure
 from gateway.dtls.extensions import (
+    CertificateType,
     ExtensionType,
     decode_rrc,
+    encode_certificate_types,
     encode_connection_id,
+    encode_ec_point_formats,
     encode_renegotiation_info,
+    encode_server_name,
+    encode_signature_algorithms,
+    encode_supported_groups,
 )
 from gateway.dtls.flight import (
     CHANGE_CIPHER_SPEC,
@@ -41,7 +52,14 @@ from gateway.dtls.flight import (
     pack,
 )
 from gateway.dtls.fragments import HandshakeMessage, Reassembly
-from gateway.dtls.handshake import MessageInbox, Secrets, Transcript, derive, is_finished_right
+from gateway.dtls.handshake import (
+    MessageInbox,
+    Secrets,
+    Transcript,
+    derive,
+    is_finished_right,
+    make_premaster,
+)
 from gateway.dtls.keys import verify_data
 from gateway.dtls.messages import (
     RANDOM_BYTES,
@@ -50,26 +68,24 @@ from gateway.dtls.messages import (
     decode_finished,
     decode_fragments,
     decode_hello_verify_request,
-    decode_psk_server_key_exchange,
     decode_server_hello,
     decode_server_hello_done,
     encode_client_hello,
     encode_message,
-    encode_psk_client_key_exchange,
 )
+from gateway.dtls.protection import RecordOpener, RecordSealer, protect
 from gateway.dtls.record import (
     CHANGE_CIPHER_SPEC_BODY,
     DTLS_1_0,
     DTLS_1_2,
     ContentType,
-    Opener,
     Record,
-    Sealer,
 )
 from gateway.dtls.replay import ReplayWindow
 from gateway.dtls.session import Keys
 from gateway.dtls.settings import ClientConfig
-from gateway.dtls.suites import SUITES
+from gateway.dtls.signatures import SCHEMES
+from gateway.dtls.suites import SUITES, KeyExchange
 
 _ALERT: Final = int(ContentType.ALERT)
 _HANDSHAKE: Final = int(ContentType.HANDSHAKE)
@@ -85,11 +101,13 @@ class State(IntEnum):
     """Which row of the figure was the last."""
 
     HELLO = 1
-    DONE = 2
-    CHANGE = 3
-    FINISH = 4
-    ESTABLISHED = 5
-    FAILED = 6
+    CERTIFICATE = 2
+    SHARE = 3
+    DONE = 4
+    CHANGE = 5
+    FINISH = 6
+    ESTABLISHED = 7
+    FAILED = 8
 
 
 class ClientHandshake:
@@ -98,6 +116,8 @@ class ClientHandshake:
     __slots__ = (
         "_config",
         "_cookies",
+        "_entropy",
+        "_exchange",
         "_extensions",
         "_flight",
         "_give_up_at",
@@ -105,11 +125,11 @@ class ClientHandshake:
         "_inbox",
         "_keys",
         "_message_seq",
+        "_messages",
         "_random",
         "_retransmission",
         "_secrets",
         "_server_hello",
-        "_transcript",
         "_writer",
         "failure",
         "state",
@@ -121,6 +141,7 @@ class ClientHandshake:
         self.failure: HandshakeFailure | None = None
         self.to_send: list[bytes] = []
         self._config = config
+        self._entropy = entropy
         self._random = entropy(RANDOM_BYTES)
         self._extensions = _offered_extensions(config)
         self._writer = RecordWriter()
@@ -130,7 +151,9 @@ class ClientHandshake:
         self._held: list[Record] = []
         self._server_hello: ServerHello | None = None
         self._secrets: Secrets | None = None
-        self._keys: tuple[Opener, Sealer, ReplayWindow] | None = None
+        self._exchange: ClientExchange | None = None
+        self._messages: list[bytes] = []
+        self._keys: tuple[RecordOpener, RecordSealer, ReplayWindow] | None = None
         self._send_hello(b"", now)
 
     @property
@@ -184,7 +207,7 @@ class ClientHandshake:
         body = encode_client_hello(DTLS_1_2, self._random, b"", cookie, config.suites, self._extensions)
         message = encode_message(HandshakeType.CLIENT_HELLO, self._message_seq, body)
         self._message_seq += 1
-        self._transcript = Transcript(message)
+        self._messages = [message]
         self._start_flight((handshake_message(message),), now)
 
     def _start_flight(self, flight: tuple[FlightMessage, ...], now: float) -> None:
@@ -266,9 +289,11 @@ class ClientHandshake:
     def _receive_server_hello(self, message: HandshakeMessage, now: float) -> None:
         hello = decode_server_hello(message.body)
         self._check(hello)
+        suite = SUITES[hello.cipher_suite]
         self._server_hello = hello
-        self._transcript.add(message.encode())
-        self.state = State.DONE
+        self._exchange = ClientExchange(self._config, suite, self._random, hello, self._entropy)
+        self._messages.append(message.encode())
+        self.state = _AFTER_HELLO[suite.key_exchange]
 
     def _check(self, hello: ServerHello) -> None:
         if hello.version != DTLS_1_2:
@@ -284,38 +309,67 @@ class ClientHandshake:
             if hello.connection_id is None:
                 raise AlertError(AlertDescription.ILLEGAL_PARAMETER, "rrc without connection IDs")
 
+    def _receive_certificate(self, message: HandshakeMessage, now: float) -> None:
+        self._taken.take_certificate(message.body)
+        self._messages.append(message.encode())
+        self.state = State.SHARE
+
     def _receive_server_key_exchange(self, message: HandshakeMessage, now: float) -> None:
-        decode_psk_server_key_exchange(message.body)
-        self._transcript.add(message.encode())
+        self._taken.take_key_exchange(message.body)
+        self._messages.append(message.encode())
+        self.state = State.DONE
+
+    def _receive_certificate_request(self, message: HandshakeMessage, now: float) -> None:
+        self._taken.take_request(message.body)
+        self._messages.append(message.encode())
 
     def _receive_server_hello_done(self, message: HandshakeMessage, now: float) -> None:
         decode_server_hello_done(message.body)
-        self._transcript.add(message.encode())
-        exchange = encode_message(
-            HandshakeType.CLIENT_KEY_EXCHANGE,
-            self._message_seq,
-            encode_psk_client_key_exchange(self._config.identity),
-        )
-        self._transcript.add(exchange)
+        self._messages.append(message.encode())
+        first = len(self._messages)
+        for message_type, body in self._taken.messages():
+            self._say(message_type, body)
         secrets = self._derive()
-        data = verify_data(secrets.mac, True, self._transcript.digest())
-        finished = encode_message(HandshakeType.FINISHED, self._message_seq + 1, data)
-        self._transcript.add(finished)
+        if self._taken.proves:
+            self._say(
+                HandshakeType.CERTIFICATE_VERIFY, self._taken.certificate_verify(b"".join(self._messages))
+            )
+        in_clear = [handshake_message(said) for said in self._messages[first:]]
+        data = verify_data(secrets.mac, True, self._handshake_hash())
+        finished = self._say(HandshakeType.FINISHED, data)
         self.state = State.CHANGE
-        self._start_flight(
-            (handshake_message(exchange), CHANGE_CIPHER_SPEC, handshake_message(finished, 1)), now
-        )
+        self._start_flight((*in_clear, CHANGE_CIPHER_SPEC, handshake_message(finished, 1)), now)
+
+    @property
+    def _taken(self) -> ClientExchange:
+        assert self._exchange is not None, "it begins with the ServerHello"
+        return self._exchange
+
+    def _say(self, message_type: HandshakeType, body: bytes) -> bytes:
+        message = encode_message(message_type, self._message_seq, body)
+        self._message_seq += 1
+        self._messages.append(message)
+        return message
+
+    def _handshake_hash(self) -> bytes:
+        return Transcript(*self._messages).digest()
 
     def _derive(self) -> Secrets:
         hello = self._server_hello
         assert hello is not None, "DONE comes after ServerHello"
         suite = SUITES[hello.cipher_suite]
-        session_hash = self._transcript.digest() if hello.has_extended_master_secret else None
-        secrets = derive(self._config.psk, suite, self._random, hello.random, session_hash)
-        own_cid = (self._config.cid or b"") if hello.connection_id is not None else b""
-        block = secrets.block
-        opener = Opener(suite, block.server_key, block.server_iv, own_cid)
-        sealer = Sealer(suite, block.client_key, block.client_iv, hello.connection_id or b"")
+        session_hash = self._handshake_hash() if hello.has_extended_master_secret else None
+        premaster = make_premaster(self._taken.psk, self._taken.shared)
+        secrets = derive(premaster, suite, self._random, hello.random, session_hash)
+        opener, sealer = protect(
+            suite,
+            secrets.block,
+            is_client=True,
+            own_cid=(self._config.cid or b"") if hello.connection_id is not None else b"",
+            peer_cid=hello.connection_id or b"",
+            entropy=self._entropy,
+            encrypt_then_mac=ExtensionType.ENCRYPT_THEN_MAC in hello.extensions,
+        )
         self._writer.protect_with(sealer)
         self._keys = opener, sealer, ReplayWindow()
         self._secrets = secrets
@@ -324,7 +378,7 @@ class ClientHandshake:
     def _receive_finished(self, message: HandshakeMessage, now: float) -> None:
         assert self._secrets is not None, "FINISH comes after the keys"
         data = decode_finished(message.body)
-        if not is_finished_right(data, self._secrets.mac, False, self._transcript.digest()):
+        if not is_finished_right(data, self._secrets.mac, False, self._handshake_hash()):
             raise AlertError(AlertDescription.DECRYPT_ERROR, "the server's Finished is wrong")
         self.state = State.ESTABLISHED
 
@@ -332,11 +386,20 @@ class ClientHandshake:
 EXPECTED: Final[dict[tuple[int, int, int], Callable[[ClientHandshake, HandshakeMessage, float], None]]] = {
     (State.HELLO, 0, HandshakeType.HELLO_VERIFY_REQUEST): ClientHandshake._receive_hello_verify_request,
     (State.HELLO, 0, HandshakeType.SERVER_HELLO): ClientHandshake._receive_server_hello,
+    (State.CERTIFICATE, 0, HandshakeType.CERTIFICATE): ClientHandshake._receive_certificate,
+    (State.SHARE, 0, HandshakeType.SERVER_KEY_EXCHANGE): ClientHandshake._receive_server_key_exchange,
     (State.DONE, 0, HandshakeType.SERVER_KEY_EXCHANGE): ClientHandshake._receive_server_key_exchange,
+    (State.DONE, 0, HandshakeType.CERTIFICATE_REQUEST): ClientHandshake._receive_certificate_request,
     (State.DONE, 0, HandshakeType.SERVER_HELLO_DONE): ClientHandshake._receive_server_hello_done,
     (State.FINISH, 1, HandshakeType.FINISHED): ClientHandshake._receive_finished,
 }
 "State, epoch and message → who takes it. What is not in here ends the handshake."
+
+_AFTER_HELLO: Final = {
+    KeyExchange.PSK: State.DONE,
+    KeyExchange.ECDHE_PSK: State.SHARE,
+    KeyExchange.ECDHE_ECDSA: State.CERTIFICATE,
+}
 
 
 def _offered_extensions(config: ClientConfig) -> dict[int, bytes]:
@@ -347,4 +410,25 @@ def _offered_extensions(config: ClientConfig) -> dict[int, bytes]:
         extensions[ExtensionType.CONNECTION_ID] = encode_connection_id(config.cid)
         if config.return_routability:
             extensions[ExtensionType.RRC] = b""
+    if config.server_name is not None:
+        extensions[ExtensionType.SERVER_NAME] = encode_server_name(config.server_name)
+    suites = [SUITES[number] for number in config.suites if number in SUITES]
+    if config.encrypt_then_mac and any(suite.is_cbc for suite in suites):
+        extensions[ExtensionType.ENCRYPT_THEN_MAC] = b""
+    if any(suite.key_exchange.is_ephemeral for suite in suites):
+        extensions[ExtensionType.SUPPORTED_GROUPS] = encode_supported_groups(config.groups)
+        extensions[ExtensionType.EC_POINT_FORMATS] = encode_ec_point_formats()
+    if any(suite.key_exchange.has_certificates for suite in suites):
+        extensions |= _certificate_extensions(config)
+    return extensions
+
+
+def _certificate_extensions(config: ClientConfig) -> dict[int, bytes]:
+    extensions: dict[int, bytes] = {ExtensionType.SIGNATURE_ALGORITHMS: encode_signature_algorithms(SCHEMES)}
+    for extension, types in (
+        (ExtensionType.CLIENT_CERTIFICATE_TYPE, config.client_certificate_types),
+        (ExtensionType.SERVER_CERTIFICATE_TYPE, config.server_certificate_types),
+    ):
+        if types != (CertificateType.X509,):
+            extensions[extension] = encode_certificate_types(types)
     return extensions

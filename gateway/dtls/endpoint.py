@@ -14,12 +14,14 @@ from typing import Final
 
 from gateway.address import Address
 from gateway.dtls.counters import Counters
+from gateway.dtls.credential import Credential
 from gateway.dtls.errors import DecodeError
-from gateway.dtls.events import Event, SessionEnd
+from gateway.dtls.events import CredentialAccepted, Event, SessionEnd
 from gateway.dtls.handshakes import Handshakes
 from gateway.dtls.hello import HelloFront, VerifiedHello
 from gateway.dtls.messages import HandshakeType
 from gateway.dtls.record import ContentType, Record, decode_records
+from gateway.dtls.refusal import CredentialRefusal
 from gateway.dtls.session import Session
 from gateway.dtls.sessions import SessionTable
 from gateway.dtls.settings import EndpointConfig
@@ -84,6 +86,19 @@ class Endpoint:
         An answer that comes late, or twice, changes nothing.
         """
         return self._handshakes.provide_psk(handshake, psk, now)
+
+    def provide_credential(
+        self, handshake: int, verdict: CredentialAccepted | CredentialRefusal, now: float
+    ) -> Sequence[Event]:
+        """Answer a `CertificatePresented` or a `RawPublicKeyPresented`.
+
+        An answer that comes late, or twice, changes nothing.
+        """
+        return self._handshakes.provide_credential(handshake, verdict, now)
+
+    def use_credential(self, credential: Credential | None) -> None:
+        """Show *credential* in handshakes that begin from now on; None: no suites with certificates."""
+        self._handshakes.use_credential(credential)
 
     def send(self, session: Session, data: bytes, now: float) -> bool:
         """Queue one record of application data for the newest address of *session*.

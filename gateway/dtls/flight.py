@@ -10,20 +10,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.dtls.fragments import fragment
-from gateway.dtls.record import (
-    CHANGE_CIPHER_SPEC_BODY,
-    HEADER_BYTES,
-    ContentType,
-    Sealer,
-    encode_record,
-)
+from gateway.dtls.protection import RecordSealer
+from gateway.dtls.record import CHANGE_CIPHER_SPEC_BODY, HEADER_BYTES, ContentType, encode_record
 from gateway.dtls.settings import RetransmitSettings
 
 SMALL_DATAGRAM_BYTES: Final = 512
 "What still gets through where large datagrams do not."
 
-_MAX_OVERHEAD_BYTES: Final = HEADER_BYTES + 255 + 1 + 8 + 16
-"Of a record with the longest connection ID and tag."
+_MAX_OVERHEAD_BYTES: Final = HEADER_BYTES + 255 + 1 + 16 + 32 + 16
+"Of a record with the longest connection ID: with a CBC suite an IV, a MAC and a block of padding."
 
 _MIN_ROOM_BYTES: Final = 64
 "What a record holds at least, where a long connection ID of the peer's leaves less."
@@ -51,7 +46,7 @@ class RecordWriter:
     def __init__(self, first_in_clear: int = 0) -> None:
         self._next_in_clear = first_in_clear
         self._next = 0
-        self._sealer: Sealer | None = None
+        self._sealer: RecordSealer | None = None
 
     @property
     def next_in_clear(self) -> int:
@@ -63,7 +58,7 @@ class RecordWriter:
         """The number that the next record of epoch 1 will have."""
         return self._next
 
-    def protect_with(self, sealer: Sealer) -> None:
+    def protect_with(self, sealer: RecordSealer) -> None:
         """Records of epoch 1 can be written from here on."""
         self._sealer = sealer
 

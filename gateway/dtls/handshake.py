@@ -5,7 +5,7 @@ Knows no states: which message is welcome when is the roles' own table.
 
 from __future__ import annotations
 
-from hashlib import sha256
+from hashlib import sha256, sha384
 from hmac import compare_digest
 from typing import Final, NamedTuple
 
@@ -122,25 +122,42 @@ class Secrets(NamedTuple):
 class Transcript:
     """The hash over all handshake messages as if unfragmented (RFC 6347 §4.2.6)."""
 
-    __slots__ = ("_hash",)
+    __slots__ = ("_hash", "_sha384")
 
-    def __init__(self, *messages: bytes) -> None:
-        self._hash = sha256(b"".join(messages))
+    def __init__(self, *messages: bytes, has_sha384: bool = False) -> None:
+        """*has_sha384*: a signature over the messages may come that was made with it."""
+        start = b"".join(messages)
+        self._hash = sha256(start)
+        self._sha384 = sha384(start) if has_sha384 else None
 
     def add(self, message: bytes) -> None:
         """The next message, with its header."""
         self._hash.update(message)
+        if self._sha384 is not None:
+            self._sha384.update(message)
+
+    def digest_sha384(self) -> bytes:
+        """As `digest`, by SHA-384."""
+        assert self._sha384 is not None, "asked for at the beginning"
+        return self._sha384.digest()
 
     def digest(self) -> bytes:
         """Over all that was added until now."""
         return self._hash.digest()
 
 
+def make_premaster(psk: bytes | None, shared: bytes | None) -> bytes:
+    """Out of a pre-shared key, a secret that both shares give, or both (RFC 4279 §2, RFC 5489 §2)."""
+    if psk is None:
+        assert shared is not None, "a suite has one of both"
+        return shared
+    return keys.psk_premaster(psk) if shared is None else keys.ecdhe_psk_premaster(shared, psk)
+
+
 def derive(
-    psk: bytes, suite: Suite, client_random: bytes, server_random: bytes, session_hash: bytes | None
+    premaster: bytes, suite: Suite, client_random: bytes, server_random: bytes, session_hash: bytes | None
 ) -> Secrets:
-    """Keys of a PSK handshake; *session_hash* only with extended master secret (RFC 7627 §4)."""
-    premaster = keys.psk_premaster(psk)
+    """The keys of a full handshake; *session_hash* only with extended master secret (RFC 7627 §4)."""
     if session_hash is None:
         master = keys.master_secret(premaster, client_random, server_random)
     else:

@@ -12,14 +12,26 @@ from typing import Final
 from gateway.address import Address
 from gateway.dtls.alerts import AlertDescription, encode_alert, fatal
 from gateway.dtls.counters import Counters
-from gateway.dtls.events import Event, HandshakeFailed, HandshakeFailure, PskRequested, SessionEstablished
+from gateway.dtls.credential import Credential
+from gateway.dtls.events import (
+    CertificatePresented,
+    CredentialAccepted,
+    Event,
+    HandshakeFailed,
+    HandshakeFailure,
+    PskRequested,
+    RawPublicKeyPresented,
+    SessionEstablished,
+)
 from gateway.dtls.hello import VerifiedHello
 from gateway.dtls.limits import HostRate
 from gateway.dtls.messages import HANDSHAKE_HEADER_BYTES, NULL_COMPRESSION
-from gateway.dtls.negotiation import Choice, Refusal, choose
+from gateway.dtls.negotiation import Choice, Refusal, choose, make_offer
+from gateway.dtls.proof import ShownCertificate
 from gateway.dtls.record import ContentType, Record, encode_record
+from gateway.dtls.refusal import CredentialRefusal
 from gateway.dtls.server import ServerHandshake, ServerSettings
-from gateway.dtls.serverstates import State
+from gateway.dtls.serverstates import ASKING, State
 from gateway.dtls.sessions import SessionTable
 from gateway.dtls.settings import EndpointConfig
 from gateway.dtls.timers import Deadlines
@@ -41,6 +53,7 @@ class Handshakes:
         "_counters",
         "_deadlines",
         "_last_number",
+        "_offer",
         "_outbox",
         "_rate",
         "_settings",
@@ -64,6 +77,7 @@ class Handshakes:
         self._table = table
         self._outbox = outbox
         self._settings = ServerSettings(config, config.retransmit, entropy, counters)
+        self._offer = make_offer(config.suites, config.cbc, config.credential)
         self._rate = HostRate(config.handshakes_per_minute, now)
         self._deadlines = Deadlines()
         self._by_number: OrderedDict[int, ServerHandshake] = OrderedDict()
@@ -127,6 +141,21 @@ class Handshakes:
         handshake.provide_psk(psk, now)
         return self._settle(handshake, State.KEY, now)
 
+    def provide_credential(
+        self, number: int, verdict: CredentialAccepted | CredentialRefusal, now: float
+    ) -> Sequence[Event]:
+        """The verdict on what was presented; ignored when its handshake is no more or has it."""
+        handshake = self._by_number.get(number)
+        if handshake is None or handshake.state is not State.CREDENTIAL:
+            self._counters.late_keys += 1
+            return ()
+        handshake.provide_credential(verdict, now)
+        return self._settle(handshake, State.CREDENTIAL, now)
+
+    def use_credential(self, credential: Credential | None) -> None:
+        """What handshakes show that begin from now on."""
+        self._offer = self._offer._replace(credential=credential)
+
     def end_identity(self, identity: bytes) -> list[Event]:
         """Give up the handshakes of an identity whose key is no longer good."""
         hit = [handshake for handshake in self._by_number.values() if handshake.identity == identity]
@@ -159,12 +188,14 @@ class Handshakes:
             return Refusal(AlertDescription.ILLEGAL_PARAMETER, HandshakeFailure.PROTOCOL_ERROR)
         if NULL_COMPRESSION not in verified.hello.compression_methods:
             return Refusal(AlertDescription.HANDSHAKE_FAILURE, HandshakeFailure.PROTOCOL_ERROR)
-        return choose(verified.message[HANDSHAKE_HEADER_BYTES:], self._config.suites)
+        return choose(verified.message[HANDSHAKE_HEADER_BYTES:], self._offer)
 
     def _start(self, verified: VerifiedHello, choice: Choice, address: Address, now: float) -> None:
         self._last_number += 1
         cid = b"" if choice.peer_cid is None else self._new_cid()
-        handshake = ServerHandshake(self._last_number, address, verified, choice, cid, self._settings, now)
+        handshake = ServerHandshake(
+            self._last_number, address, verified, choice, cid, self._settings, now, self._offer.credential
+        )
         self._counters.handshakes_begun += 1
         self._by_number[handshake.number] = handshake
         self._by_address[address] = handshake
@@ -183,10 +214,9 @@ class Handshakes:
             return (self._fail(handshake, handshake.failure),)
         if handshake.is_sooner:
             self._arm(handshake)
-        if state is before or state is not State.KEY:
+        if state is before or state not in ASKING:
             return ()
-        assert handshake.identity is not None
-        return (PskRequested(handshake.number, handshake.identity, handshake.address),)
+        return (_question(handshake),)
 
     def _establish(self, handshake: ServerHandshake, now: float) -> Sequence[Event]:
         session = handshake.make_session(now)
@@ -202,7 +232,9 @@ class Handshakes:
     def _fail(self, handshake: ServerHandshake, failure: HandshakeFailure) -> HandshakeFailed:
         self._forget(handshake)
         self._counters.handshakes_failed += 1
-        return HandshakeFailed(handshake.address, handshake.identity, failure)
+        return HandshakeFailed(
+            handshake.address, handshake.identity, failure, handshake.fault, handshake.names
+        )
 
     def _make_room(self) -> Sequence[Event]:
         if len(self._by_number) < self._config.max_handshakes:
@@ -237,3 +269,15 @@ class Handshakes:
             if self._table.find_by_cid(cid) is None and cid not in self._by_cid:
                 return cid
         return b""
+
+
+def _question(handshake: ServerHandshake) -> Event:
+    """What the owner is asked by a handshake that waits for the answer."""
+    number, address, server_name = handshake.number, handshake.address, handshake.server_name
+    shown = handshake.shown
+    if shown is None:
+        assert handshake.identity is not None, "KEY comes with one"
+        return PskRequested(number, handshake.identity, address, server_name)
+    if isinstance(shown, ShownCertificate):
+        return CertificatePresented(number, shown.leaf, shown.issuers, address, server_name)
+    return RawPublicKeyPresented(number, shown, address, server_name)

@@ -26,6 +26,10 @@ class RecordSealer(Protocol):
 class RecordOpener(Protocol):
     """`record.Opener` or `cbc.CbcOpener`."""
 
+    @property
+    def max_forgeries(self) -> int:
+        """How many records that do not open the suite bears under one key."""
+
     def open(self, record: Record) -> tuple[int, bytes] | None: ...
 
 

@@ -38,6 +38,9 @@ MAX_PLAINTEXT_BYTES: Final = 1 << 14
 MAX_CIPHERTEXT_BYTES: Final = MAX_PLAINTEXT_BYTES + 2048
 MAX_SEQUENCE: Final = (1 << 48) - 1
 
+MAX_FORGERIES: Final = 1 << 20
+"Records that do not open, under one key: a tag of CCM_8 has only 64 bits (RFC 9147 §4.5.3)."
+
 CHANGE_CIPHER_SPEC_BODY: Final = b"\1"
 "All that a ChangeCipherSpec may hold (RFC 5246 §7.1)."
 
@@ -176,6 +179,8 @@ class Opener:
     """Opens the records of one direction: towards us, who asked for *own_cid* in them, or for none."""
 
     __slots__ = ("_aead", "_cid", "_iv", "_overhead")
+
+    max_forgeries = MAX_FORGERIES
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes, own_cid: bytes) -> None:
         self._aead = suite.aead(key)

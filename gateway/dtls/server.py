@@ -2,7 +2,7 @@
 
 Knows one client and one moment; sends by leaving datagrams in `to_send`. Nothing that a stranger
 can send in the client's name ends it at once, except what the client itself could not take back:
-a ClientKeyExchange that cannot be read, or a fatal alert.
+a message of its flight that cannot be read or proves nothing, or a fatal alert.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from typing import Final, NamedTuple
 
 from gateway.address import Address
 from gateway.dtls.alerts import Alert, AlertDescription, decode_alert, encode_alert, fatal
+from gateway.dtls.certificates import CertificateName
 from gateway.dtls.counters import Counters
-from gateway.dtls.errors import DecodeError
-from gateway.dtls.events import HandshakeFailure
+from gateway.dtls.credential import Credential
+from gateway.dtls.errors import AlertError, DecodeError
+from gateway.dtls.events import CredentialAccepted, HandshakeFailure
+from gateway.dtls.exchange import decode_ecdhe_client_key_exchange, decode_ecdhe_psk_client_key_exchange
 from gateway.dtls.flight import CHANGE_CIPHER_SPEC, RecordWriter, Retransmission, handshake_message, pack
 from gateway.dtls.fragments import HandshakeMessage, Reassembly
+from gateway.dtls.groups import KeyShare
 from gateway.dtls.handshake import (
     HeldRecords,
     MessageInbox,
@@ -24,6 +28,7 @@ from gateway.dtls.handshake import (
     Transcript,
     derive,
     is_finished_right,
+    make_premaster,
 )
 from gateway.dtls.hello import VerifiedHello
 from gateway.dtls.keys import verify_data
@@ -35,13 +40,16 @@ from gateway.dtls.messages import (
     decode_fragments,
     decode_psk_client_key_exchange,
     encode_message,
-    encode_server_hello,
 )
 from gateway.dtls.negotiation import Choice
-from gateway.dtls.record import CHANGE_CIPHER_SPEC_BODY, DTLS_1_2, ContentType, Opener, Record, Sealer
+from gateway.dtls.proof import Shown, check_proof, read_certificate_message
+from gateway.dtls.protection import RecordOpener, RecordSealer, protect
+from gateway.dtls.record import CHANGE_CIPHER_SPEC_BODY, DTLS_1_2, ContentType, Record
+from gateway.dtls.refusal import CredentialFault, CredentialRefusal
 from gateway.dtls.replay import ReplayWindow
 from gateway.dtls.routability import timeout_s
-from gateway.dtls.serverstates import MESSAGES, TRANSITIONS, Input, State
+from gateway.dtls.serverflight import make_first_flight
+from gateway.dtls.serverstates import ASKING, FIRST, MESSAGES, TRANSITIONS, Input, State
 from gateway.dtls.session import Keys, LastFlight, Session
 from gateway.dtls.settings import EndpointConfig, RetransmitSettings
 
@@ -74,6 +82,7 @@ class ServerHandshake:
     __slots__ = (
         "_choice",
         "_client_random",
+        "_credential",
         "_finished_seq",
         "_flight",
         "_held",
@@ -89,15 +98,21 @@ class ServerHandshake:
         "_secrets",
         "_server_random",
         "_settings",
+        "_share",
+        "_shared",
         "_transcript",
         "_writer",
         "address",
         "cid",
         "expires_at",
         "failure",
+        "fault",
         "identity",
         "last_flight",
+        "names",
         "number",
+        "session_expires_at",
+        "shown",
         "state",
         "timer_at",
         "to_send",
@@ -112,32 +127,44 @@ class ServerHandshake:
         cid: bytes,
         settings: ServerSettings,
         now: float,
+        credential: Credential | None = None,
     ) -> None:
         self.number = number
         self.address = address
         self.cid = cid
         self.identity: bytes | None = None
         self.failure: HandshakeFailure | None = None
+        self.fault: CredentialFault | None = None
+        self.names: tuple[CertificateName, ...] = ()
+        self.shown: Shown | None = None
+        "What the client showed, once it was read."
+
+        self.session_expires_at: float | None = None
         self.to_send: list[bytes] = []
         self.last_flight: LastFlight | None = None
         self.expires_at = now + settings.config.handshake_timeout_s
         self.timer_at = self.expires_at
         "For which deadline the owner has set its timer."
 
-        self.state = State.EXCHANGE
+        config = settings.config
+        is_certified = choice.terms.client_certificate is not None
+        self.state = State.CERTIFICATE if is_certified else State.EXCHANGE
         self._choice = choice
+        self._credential = credential
+        self._share: KeyShare | None = None
+        self._shared: bytes | None = None
         self._settings = settings
         self._client_random = verified.hello.random
         self._hello_unchanging = verified.hello.unchanging
-        self._finished_seq = verified.message_seq + 2
         self._server_random = settings.entropy(RANDOM_BYTES)
-        self._inbox = MessageInbox(verified.message_seq + 1, settings.config.handshake_buffer_bytes, 1)
+        buffer_bytes = config.certificate_buffer_bytes if is_certified else config.handshake_buffer_bytes
+        self._inbox = MessageInbox(verified.message_seq + 1, buffer_bytes, 1)
         self._writer = RecordWriter(verified.record_sequence)
-        self._keys: tuple[Opener, Sealer, ReplayWindow] | None = None
+        self._keys: tuple[RecordOpener, RecordSealer, ReplayWindow] | None = None
         self._secrets: Secrets | None = None
         self._is_change_held = False
         self._is_known = False
-        self._held = HeldRecords(settings.config.handshake_buffer_bytes)
+        self._held = HeldRecords(config.handshake_buffer_bytes)
         self._is_with_exchange = False
         self._is_suspect = False
         self._round_trip_s: float | None = None
@@ -179,6 +206,11 @@ class ServerHandshake:
         else:
             self._settings.counters.clear_application_data += 1
 
+    @property
+    def server_name(self) -> bytes | None:
+        """The host that the client means to reach."""
+        return self._choice.server_name
+
     def provide_psk(self, psk: bytes | None, now: float) -> None:
         """The key of the identity; None goes on with a random one, so that nobody can tell."""
         is_asked = self._advance(Input.KEY, now)
@@ -186,25 +218,23 @@ class ServerHandshake:
         # Drawn for everybody: an unknown identity must not be known by the work it makes.
         random_key = self._settings.entropy(_RANDOM_KEY_BYTES)
         self._is_known = bool(psk)
-        choice = self._choice
-        session_hash = self._transcript.digest() if choice.has_extended_master_secret else None
-        self._secrets = derive(
-            psk or random_key,
-            choice.suite,
-            self._client_random,
-            self._server_random,
-            session_hash,
-        )
-        block = self._secrets.block
-        opener = Opener(choice.suite, block.client_key, block.client_iv, self.cid)
-        sealer = Sealer(choice.suite, block.server_key, block.server_iv, choice.peer_cid or b"")
-        self._writer.protect_with(sealer)
-        self._keys = opener, sealer, ReplayWindow()
+        self._derive(make_premaster(psk or random_key, self._shared))
+        self._release_held(now)
+
+    def provide_credential(self, verdict: CredentialAccepted | CredentialRefusal, now: float) -> None:
+        """Whether the holder of what was shown and proved is welcome, and who it is."""
+        if isinstance(verdict, CredentialRefusal):
+            self._refuse(verdict)
+            return
+        is_asked = self._advance(Input.WELCOME, now)
+        assert is_asked, "the owner looks at the state first"
+        self.identity = verdict.identity
+        self.session_expires_at = verdict.expires_at
         self._release_held(now)
 
     def repeat(self, now: float) -> None:
         """Send our flight again: the client repeated its hello, or the timer is due."""
-        if self.state is State.EXCHANGE and not self._retransmission.is_used_up:
+        if self.state in FIRST and not self._retransmission.is_used_up:
             self._retransmission.advance(now)
             self._settings.counters.retransmissions += 1
             self._send_flight()
@@ -226,11 +256,14 @@ class ServerHandshake:
         keys = Keys(*self._keys, self._writer.next_protected)
         session = Session(self.number, self.identity, self.address, self.cid, keys, now)
         session.last_flight = self.last_flight
+        session.expires_at = self.session_expires_at
         session.check_s = timeout_s(self._round_trip_s) if self._choice.has_rrc else None
         return session
 
     @property
     def _key_failure(self) -> HandshakeFailure:
+        if self.shown is not None:
+            return HandshakeFailure.PROTOCOL_ERROR
         return HandshakeFailure.WRONG_KEY if self._is_known else HandshakeFailure.UNKNOWN_IDENTITY
 
     def _advance(self, step: Input, now: float) -> bool:
@@ -249,18 +282,24 @@ class ServerHandshake:
         if alert is not None:
             self.to_send.append(self._writer.write(_ALERT, 0, encode_alert(fatal(alert))))
 
+    def _refuse(self, refusal: CredentialRefusal) -> None:
+        self.fault, self.names = refusal
+        self._fail(HandshakeFailure.CREDENTIAL_REFUSED, refusal.alert)
+
     def _send_hello(self, verified: VerifiedHello) -> None:
-        choice = self._choice
-        server_hello = encode_message(
-            HandshakeType.SERVER_HELLO,
+        messages, self._share = make_first_flight(
+            self._choice,
+            self.cid,
+            self._client_random,
+            self._server_random,
             verified.message_seq,
-            encode_server_hello(
-                DTLS_1_2, self._server_random, b"", choice.suite.id, choice.extensions(self.cid)
-            ),
+            self._credential,
+            self._settings.entropy,
         )
-        done = encode_message(HandshakeType.SERVER_HELLO_DONE, verified.message_seq + 1, b"")
-        self._transcript = Transcript(verified.message, server_hello, done)
-        self._flight = (handshake_message(server_hello), handshake_message(done))
+        is_certified = self.state is State.CERTIFICATE
+        self._transcript = Transcript(verified.message, *messages, has_sha384=is_certified)
+        self._finished_seq = verified.message_seq + len(messages)
+        self._flight = tuple([handshake_message(message) for message in messages])
         self._send_flight()
 
     def _send_flight(self) -> None:
@@ -293,28 +332,76 @@ class ServerHandshake:
         return step if step is not None and (self.state, step) in TRANSITIONS else None
 
     def _receive_message(self, step: Input, message: bytes, now: float) -> None:
-        if step is Input.CLIENT_KEY_EXCHANGE:
-            self._receive_key_exchange(message, now)
-        else:
-            self._receive_finished(message, now)
-
-    def _receive_key_exchange(self, message: bytes, now: float) -> None:
         try:
-            self.identity = decode_psk_client_key_exchange(message[HANDSHAKE_HEADER_BYTES:])
+            _TAKERS[step](self, message, now)
         except DecodeError:
             self._settings.counters.malformed_messages += 1
             self._fail(HandshakeFailure.PROTOCOL_ERROR, AlertDescription.DECODE_ERROR)
-            return
-        self._advance(Input.CLIENT_KEY_EXCHANGE, now)
-        self._round_trip_s = self._retransmission.round_trip_s(now)
-        self._retransmission.stop()
-        self._transcript.add(message)
+        except AlertError as error:
+            self._settings.counters.malformed_messages += 1
+            self._fail(HandshakeFailure.PROTOCOL_ERROR, error.description)
+
+    def _receive_certificate(self, message: bytes, now: float) -> None:
+        kind = self._choice.terms.client_certificate
+        assert kind is not None, "CERTIFICATE comes with one agreed on"
+        shown = read_certificate_message(message[HANDSHAKE_HEADER_BYTES:], kind)
+        self._begin_answer(Input.CERTIFICATE, message, now)
+        if isinstance(shown, CredentialRefusal):
+            self._refuse(shown)
+        else:
+            self.shown = shown
+
+    def _receive_key_exchange(self, message: bytes, now: float) -> None:
+        body = message[HANDSHAKE_HEADER_BYTES:]
+        share = self._share
+        if share is None:
+            self.identity = decode_psk_client_key_exchange(body)
+        elif self.shown is None:
+            self.identity, public = decode_ecdhe_psk_client_key_exchange(body)
+            self._shared = share.agree(public)
+        else:
+            self._shared = share.agree(decode_ecdhe_client_key_exchange(body))
+        self._begin_answer(Input.CLIENT_KEY_EXCHANGE, message, now)
         self._is_with_exchange = True
+        if self.state is State.PROOF:
+            self._derive(make_premaster(None, self._shared))
+
+    def _receive_certificate_verify(self, message: bytes, now: float) -> None:
+        assert self.shown is not None, "PROOF comes after CERTIFICATE"
+        refusal = check_proof(message[HANDSHAKE_HEADER_BYTES:], self.shown, self._transcript)
+        self._begin_answer(Input.CERTIFICATE_VERIFY, message, now)
+        if refusal is not None:
+            self._refuse(refusal)
+
+    def _begin_answer(self, step: Input, message: bytes, now: float) -> None:
+        if self.state in FIRST:
+            self._round_trip_s = self._retransmission.round_trip_s(now)
+            self._retransmission.stop()
+        self._advance(step, now)
+        self._transcript.add(message)
+
+    def _derive(self, premaster: bytes) -> None:
+        choice = self._choice
+        session_hash = self._transcript.digest() if choice.has_extended_master_secret else None
+        self._secrets = derive(
+            premaster, choice.suite, self._client_random, self._server_random, session_hash
+        )
+        opener, sealer = protect(
+            choice.suite,
+            self._secrets.block,
+            is_client=False,
+            own_cid=self.cid,
+            peer_cid=choice.peer_cid or b"",
+            entropy=self._settings.entropy,
+            encrypt_then_mac=choice.terms.encrypt_then_mac,
+        )
+        self._writer.protect_with(sealer)
+        self._keys = opener, sealer, ReplayWindow()
 
     def _receive_change(self, record: Record, now: float) -> None:
         if record.fragment != CHANGE_CIPHER_SPEC_BODY:
             self._settings.counters.malformed_messages += 1
-        elif self.state is State.KEY and not self._is_change_held:
+        elif self.state in ASKING and not self._is_change_held:
             self._is_change_held = True
             self._hold(record, False)
         elif self._advance(Input.CHANGE_CIPHER_SPEC, now):
@@ -390,6 +477,14 @@ class ServerHandshake:
                 self._receive_protected(record, is_with_exchange, now)
             else:
                 self._receive_change(record, now)
+
+
+_TAKERS: Final[dict[Input, Callable[[ServerHandshake, bytes, float], None]]] = {
+    Input.CERTIFICATE: ServerHandshake._receive_certificate,
+    Input.CLIENT_KEY_EXCHANGE: ServerHandshake._receive_key_exchange,
+    Input.CERTIFICATE_VERIFY: ServerHandshake._receive_certificate_verify,
+    Input.FINISHED: ServerHandshake._receive_finished,
+}
 
 
 def _decode(content: bytes) -> Alert | None:

@@ -4,9 +4,19 @@
 
     ClientHello with cookie      -------->
                                  <--------     ServerHello
-                                               ServerHelloDone            EXCHANGE
+                                               [Certificate]
+                                               [ServerKeyExchange]
+                                               [CertificateRequest]
+                                               ServerHelloDone            EXCHANGE or CERTIFICATE
+    with a pre-shared key:
     ClientKeyExchange            -------->     (the owner is asked)       KEY
                                                (the key is provided)      CHANGE
+    with a certificate or raw public key:
+    Certificate                  -------->                                SHARE
+    ClientKeyExchange            -------->                                PROOF
+    CertificateVerify            -------->     (the owner is asked)       CREDENTIAL
+                                               (it is welcome)            CHANGE
+    and both:
     [ChangeCipherSpec]           -------->                                FINISH
     Finished                     -------->
                                  <--------     [ChangeCipherSpec]
@@ -32,6 +42,10 @@ class State(IntEnum):
     FINISH = 4
     ESTABLISHED = 5
     FAILED = 6
+    CERTIFICATE = 7
+    SHARE = 8
+    PROOF = 9
+    CREDENTIAL = 10
 
 
 class Input(IntEnum):
@@ -41,18 +55,33 @@ class Input(IntEnum):
     KEY = 2
     CHANGE_CIPHER_SPEC = 3
     FINISHED = 4
+    CERTIFICATE = 5
+    CERTIFICATE_VERIFY = 6
+    WELCOME = 7
 
 
 TRANSITIONS: Final[dict[tuple[State, Input], State]] = {
     (State.EXCHANGE, Input.CLIENT_KEY_EXCHANGE): State.KEY,
     (State.KEY, Input.KEY): State.CHANGE,
+    (State.CERTIFICATE, Input.CERTIFICATE): State.SHARE,
+    (State.SHARE, Input.CLIENT_KEY_EXCHANGE): State.PROOF,
+    (State.PROOF, Input.CERTIFICATE_VERIFY): State.CREDENTIAL,
+    (State.CREDENTIAL, Input.WELCOME): State.CHANGE,
     (State.CHANGE, Input.CHANGE_CIPHER_SPEC): State.FINISH,
     (State.FINISH, Input.FINISHED): State.ESTABLISHED,
 }
 "What is not in here is dropped and counted, and changes nothing."
 
+FIRST: Final = frozenset((State.EXCHANGE, State.CERTIFICATE))
+"The client has not answered our first flight."
+
+ASKING: Final = frozenset((State.KEY, State.CREDENTIAL))
+"The owner is asked."
+
 MESSAGES: Final[dict[tuple[int, int], Input]] = {
+    (0, HandshakeType.CERTIFICATE): Input.CERTIFICATE,
     (0, HandshakeType.CLIENT_KEY_EXCHANGE): Input.CLIENT_KEY_EXCHANGE,
+    (0, HandshakeType.CERTIFICATE_VERIFY): Input.CERTIFICATE_VERIFY,
     (1, HandshakeType.FINISHED): Input.FINISHED,
 }
 "Epoch and type of the handshake messages that count."

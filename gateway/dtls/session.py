@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.address import Address
-from gateway.dtls.record import Opener, Sealer
+from gateway.dtls.protection import RecordOpener, RecordSealer
 from gateway.dtls.replay import ReplayWindow
 
 
@@ -53,8 +53,8 @@ class UnconfirmedPath:
 class Keys(NamedTuple):
     """What a handshake leaves to its session."""
 
-    opener: Opener
-    sealer: Sealer
+    opener: RecordOpener
+    sealer: RecordSealer
     window: ReplayWindow
     next_sequence: int
 
@@ -73,6 +73,7 @@ class Session:
         "check_s",
         "cid",
         "established_at",
+        "expires_at",
         "forgeries",
         "identity",
         "is_confirmed",
@@ -99,6 +100,9 @@ class Session:
         self.cid = cid
         self.opener, self.sealer, self.window, self.next_sequence = keys
         self.established_at = now
+        self.expires_at: float | None = None
+        "When the certificate that it rests on does; None: no such end."
+
         self.used_at = now
         "When its latest authentic record came."
 

@@ -10,7 +10,7 @@ from gateway.dtls.credential import Credential
 from gateway.dtls.errors import LocalProtocolError
 from gateway.dtls.extensions import MAX_CID_BYTES, CertificateType
 from gateway.dtls.groups import OFFERED_GROUPS, NamedGroup
-from gateway.dtls.suites import DEFAULT_SUITES, SUITES
+from gateway.dtls.suites import DEFAULT_SUITES, PREFERRED_SUITES, SUITES
 
 
 class CbcPolicy(StrEnum):
@@ -45,7 +45,7 @@ class EndpointConfig:
     cid_length: int = 8
     "Bytes of our connection IDs, the node byte included; 0: none are given."
 
-    suites: tuple[int, ...] = DEFAULT_SUITES
+    suites: tuple[int, ...] = PREFERRED_SUITES
     "Cipher suites by IANA number; our order decides, but every AEAD goes before any CBC."
 
     cbc: CbcPolicy = CbcPolicy.ANY

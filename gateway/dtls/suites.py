@@ -145,7 +145,7 @@ PREFERRED_SUITES: Final[tuple[int, ...]] = tuple(SUITES)
 "All of them, in order of preference: (ECDHE_)PSK before ECDHE_ECDSA, every AEAD before any CBC."
 
 DEFAULT_SUITES: Final[tuple[int, ...]] = (0xC0A8, 0xC0A4, 0x00A8)
-"What both roles negotiate unless told otherwise."
+"What a client offers unless told otherwise: it has a pre-shared key."
 
 _BY_NAME: Final[dict[str, Suite]] = {row.name: row for row in _ROWS}
 

@@ -42,6 +42,7 @@ from gateway.dtls.routability import (
 from gateway.dtls.session import Session, UnconfirmedPath
 from gateway.dtls.sessions import SessionTable
 from gateway.dtls.settings import EndpointConfig
+from gateway.dtls.timers import Deadlines
 
 Outbox = list[tuple[bytes, Address]]
 
@@ -57,7 +58,18 @@ _CLOSE_NOTIFY: Final = encode_alert(CLOSE_NOTIFY)
 class Traffic:
     """The sessions of one endpoint at work."""
 
-    __slots__ = ("_checks", "_config", "_counters", "_ended", "_last_flights", "_outbox", "_repeat", "_table")
+    __slots__ = (
+        "_checks",
+        "_config",
+        "_counters",
+        "_ended",
+        "_expiries",
+        "_expiring",
+        "_last_flights",
+        "_outbox",
+        "_repeat",
+        "_table",
+    )
 
     def __init__(
         self,
@@ -76,6 +88,9 @@ class Traffic:
         self._last_flights: OrderedDict[Address, Session] = OrderedDict()
         self._repeat: Session | None = None
         self._ended: list[Event] = []
+        self._expiries = Deadlines()
+        self._expiring: dict[int, Session] = {}
+        "By number: the sessions that rest on a certificate."
 
     # --- from the peer
 
@@ -164,6 +179,9 @@ class Traffic:
             self._transmit(session, _ALERT, _CLOSE_NOTIFY)
         session.is_over = True
         self._forget_last_flight(session)
+        if session.expires_at is not None:
+            self._expiries.cancel(session.number)
+            self._expiring.pop(session.number, None)
         self._checks.end(session)
         self._table.remove(session)
         return SessionEnded(session, reason)
@@ -190,6 +208,9 @@ class Traffic:
                 self._counters.sessions_evicted += 1
                 events.append(self.end(stale, SessionEnd.EVICTED, notify=False))
         table.add(session)
+        if session.expires_at is not None:
+            self._expiries.set(session.number, session.expires_at)
+            self._expiring[session.number] = session
         self._keep_last_flight(session)
         return events
 
@@ -199,11 +220,11 @@ class Traffic:
         """When `handle_timer` is wanted; long past, when an end waits to be told."""
         if self._ended:
             return 0.0
-        check_at = self._checks.next_deadline()
+        deadlines = [self._checks.next_deadline(), self._expiries.next_at()]
         for session in self._last_flights.values():
-            free_at = session.established_at + self._config.last_flight_s
-            return free_at if check_at is None else min(free_at, check_at)
-        return check_at
+            deadlines.append(session.established_at + self._config.last_flight_s)
+            break
+        return min((at for at in deadlines if at is not None), default=None)
 
     def handle_timer(self, now: float) -> list[Event]:
         """Do what is due: free last flights, challenge again or give up, tell who ended while sending."""
@@ -218,6 +239,8 @@ class Traffic:
             else:
                 self._transmit(session, _ROUTABILITY, challenge)
         ended, self._ended = self._ended, []
+        for number in self._expiries.pop_due(now):
+            ended.append(self.end(self._expiring[number], SessionEnd.EXPIRED, notify=True))
         return ended
 
     # --- inside
@@ -227,7 +250,7 @@ class Traffic:
         session.forgeries += 1
         session.bad_records += 1
         config = self._config
-        if session.forgeries >= config.max_forgeries:
+        if session.forgeries >= min(config.max_forgeries, session.opener.max_forgeries):
             self._counters.sessions_bad_records += 1
             return (self.end(session, SessionEnd.BAD_RECORDS, notify=True),)
         if session.bad_records >= config.max_bad_records:

@@ -20,17 +20,20 @@ from gateway.dtls.client import Client, ClientConfig
 from gateway.dtls.endpoint import Endpoint, EndpointConfig
 from gateway.dtls.events import (
     ApplicationData,
+    CertificatePresented,
     ClientData,
     ClientEvent,
+    CredentialAccepted,
     Event,
     HandshakeFailed,
     PskRequested,
+    RawPublicKeyPresented,
     SessionEnded,
     SessionEstablished,
 )
 from gateway.dtls.extensions import ExtensionType, encode_connection_id, encode_renegotiation_info
 from gateway.dtls.handshake import Transcript, derive
-from gateway.dtls.keys import HmacSha256, verify_data
+from gateway.dtls.keys import HmacSha256, psk_premaster, verify_data
 from gateway.dtls.messages import (
     HandshakeType,
     ServerHello,
@@ -42,6 +45,7 @@ from gateway.dtls.messages import (
     encode_psk_client_key_exchange,
 )
 from gateway.dtls.record import DTLS_1_2, ContentType, Opener, Record, Sealer, decode_records, encode_record
+from gateway.dtls.refusal import CredentialRefusal
 from gateway.dtls.session import Session
 from gateway.dtls.suites import DEFAULT_SUITES, SUITES
 
@@ -56,6 +60,8 @@ HANDSHAKE = int(ContentType.HANDSHAKE)
 APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 TLS12_CID = int(ContentType.TLS12_CID)
 ROUTABILITY = int(ContentType.RETURN_ROUTABILITY_CHECK)
+
+Presented = CertificatePresented | RawPublicKeyPresented
 
 _E = TypeVar("_E")
 
@@ -80,11 +86,16 @@ def only(kind: type[_E], events: Iterable[object]) -> list[_E]:
 
 @dataclass
 class Server:
-    """An endpoint that answers every PskRequested out of `psks`, unless `is_answering` is off."""
+    """An endpoint that answers whatever it is asked, out of `psks` or by `judge`, unless told not to."""
 
     config: EndpointConfig = field(default_factory=EndpointConfig)
     psks: dict[bytes, bytes] = field(default_factory=lambda: {IDENTITY: PSK})
     is_answering: bool = True
+    judge: Callable[[Presented], CredentialAccepted | CredentialRefusal] = field(
+        default=lambda presented: CredentialAccepted(b"device-1")
+    )
+    "Of certificates and raw public keys; anybody is device-1 unless it is set."
+
     now: float = START_S
     events: list[Event] = field(default_factory=list)
     "All that the endpoint ever told."
@@ -102,6 +113,12 @@ class Server:
     def provide(self, request: PskRequested, psk: bytes | None) -> list[Event]:
         """Answer one PskRequested by hand."""
         return self._note(self.endpoint.provide_psk(request.handshake, psk, self.now))
+
+    def provide_credential(
+        self, request: Presented, verdict: CredentialAccepted | CredentialRefusal
+    ) -> list[Event]:
+        """Answer one CertificatePresented or RawPublicKeyPresented by hand."""
+        return self._note(self.endpoint.provide_credential(request.handshake, verdict, self.now))
 
     def send(self, session: Session, data: bytes) -> bool:
         """Application data towards the client."""
@@ -153,6 +170,9 @@ class Server:
         if self.is_answering:
             for request in only(PskRequested, told):
                 told += self.provide(request, self.psks.get(request.identity))
+            for kind in (CertificatePresented, RawPublicKeyPresented):
+                for presented in only(kind, told):
+                    told += self.provide_credential(presented, self.judge(presented))
         return told
 
 
@@ -395,7 +415,7 @@ class RawClient:
         assert hello is not None
         suite = SUITES[hello.cipher_suite]
         session_hash = self._hash() if hello.has_extended_master_secret else None
-        secrets = derive(self.psk, suite, self.hello.random, hello.random, session_hash)
+        secrets = derive(psk_premaster(self.psk), suite, self.hello.random, hello.random, session_hash)
         self._mac = secrets.mac
         block = secrets.block
         own = self.hello.extensions.get(int(ExtensionType.CONNECTION_ID), b"\0")[1:]

@@ -12,7 +12,7 @@ from gateway.dtls.clienthandshake import EXPECTED, ClientHandshake, State
 from gateway.dtls.events import HandshakeFailure
 from gateway.dtls.fragments import fragment
 from gateway.dtls.handshake import Transcript, derive
-from gateway.dtls.keys import verify_data
+from gateway.dtls.keys import psk_premaster, verify_data
 from gateway.dtls.messages import (
     HandshakeType,
     decode_client_hello,
@@ -93,7 +93,7 @@ class HandMadeServer:
         finished = next(record for record in self.take() if record.epoch)
         client_random = decode_client_hello(self.messages[0][12:]).random
         session_hash = Transcript(*self.messages).digest()
-        self.secrets = derive(PSK, SUITES[0xC0A8], client_random, SERVER_RANDOM, session_hash)
+        self.secrets = derive(psk_premaster(PSK), SUITES[0xC0A8], client_random, SERVER_RANDOM, session_hash)
         block = self.secrets.block
         opened = Opener(SUITES[0xC0A8], block.client_key, block.client_iv, b"").open(finished)
         assert opened is not None
@@ -120,7 +120,13 @@ def refused(server: HandMadeServer, alert: AlertDescription) -> None:
 
 
 def test_only_known_messages_are_expected() -> None:
-    assert {key[0] for key in EXPECTED} == {State.HELLO, State.DONE, State.FINISH}
+    assert {key[0] for key in EXPECTED} == {
+        State.HELLO,
+        State.CERTIFICATE,
+        State.SHARE,
+        State.DONE,
+        State.FINISH,
+    }
 
 
 def test_honest_server_is_understood() -> None:

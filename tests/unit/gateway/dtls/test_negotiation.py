@@ -8,15 +8,17 @@ import pytest
 
 from gateway.dtls.alerts import AlertDescription
 from gateway.dtls.events import HandshakeFailure
-from gateway.dtls.negotiation import Choice, Refusal, choose
+from gateway.dtls.negotiation import Choice, Refusal, choose, make_offer
+from gateway.dtls.settings import CbcPolicy
 from gateway.dtls.suites import DEFAULT_SUITES
 from tests.support.dtls_pair import Hello
 
+OFFER = make_offer(DEFAULT_SUITES, CbcPolicy.ANY, None)
 EMS, CID, RRC, RENEGOTIATION = 23, 54, 61, 0xFF01
 
 
 def chosen(hello: Hello, suites: tuple[int, ...] = DEFAULT_SUITES) -> Choice:
-    choice = choose(hello.body(), suites)
+    choice = choose(hello.body(), make_offer(suites, CbcPolicy.ANY, None))
     assert isinstance(choice, Choice)
     return choice
 
@@ -55,31 +57,31 @@ def test_routability_check_is_agreed_on_beside_connection_ids_only() -> None:
     assert RRC not in chosen(Hello().with_cid()).extensions(b"own")
     assert RRC not in chosen(Hello().with_rrc()).extensions(b"own")
     malformed = replace(Hello(), extensions={CID: b"\0", RRC: b"x"})
-    assert isinstance(choose(malformed.body(), DEFAULT_SUITES), Refusal)
+    assert isinstance(choose(malformed.body(), OFFER), Refusal)
 
 
 @pytest.mark.parametrize("version", [0xFEFD, 0xFEFC, 0xFE00])
 def test_newer_versions_are_served_with_1_2(version: int) -> None:
-    assert isinstance(choose(Hello(version=version).body(), DEFAULT_SUITES), Choice)
+    assert isinstance(choose(Hello(version=version).body(), OFFER), Choice)
 
 
 @pytest.mark.parametrize("version", [0xFEFF, 0xFEFE, 0x0303, 0xFFFF, 0])
 def test_older_and_foreign_versions_are_refused(version: int) -> None:
     refusal = Refusal(AlertDescription.PROTOCOL_VERSION, HandshakeFailure.PROTOCOL_VERSION)
-    assert choose(Hello(version=version).body(), DEFAULT_SUITES) == refusal
+    assert choose(Hello(version=version).body(), OFFER) == refusal
 
 
 def test_renegotiation_in_a_first_handshake_is_refused() -> None:
     hello = replace(Hello(), extensions={RENEGOTIATION: b"\1x"})
     refusal = Refusal(AlertDescription.HANDSHAKE_FAILURE, HandshakeFailure.PROTOCOL_ERROR)
-    assert choose(hello.body(), DEFAULT_SUITES) == refusal
+    assert choose(hello.body(), OFFER) == refusal
 
 
 def test_no_common_suite_is_refused() -> None:
     refusal = Refusal(AlertDescription.HANDSHAKE_FAILURE, HandshakeFailure.NO_COMMON_SUITE)
-    assert choose(Hello(suites=(0xC0AE,)).body(), DEFAULT_SUITES) == refusal
+    assert choose(Hello(suites=(0xC0AE,)).body(), OFFER) == refusal
 
 
 def test_unreadable_hello_is_refused() -> None:
     refusal = Refusal(AlertDescription.DECODE_ERROR, HandshakeFailure.PROTOCOL_ERROR)
-    assert choose(Hello().body() + b"\0", DEFAULT_SUITES) == refusal
+    assert choose(Hello().body() + b"\0", OFFER) == refusal

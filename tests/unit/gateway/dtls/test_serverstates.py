@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from gateway.dtls.serverstates import MESSAGES, TRANSITIONS, Input, State
+import pytest
+
+from gateway.dtls.serverstates import ASKING, FIRST, MESSAGES, TRANSITIONS, Input, State
 
 
-def test_table_has_one_way_from_the_hello_to_the_session() -> None:
-    state, steps = State.EXCHANGE, []
+@pytest.mark.parametrize(
+    ("state", "way"),
+    [
+        (State.EXCHANGE, (Input.CLIENT_KEY_EXCHANGE, Input.KEY)),
+        (
+            State.CERTIFICATE,
+            (Input.CERTIFICATE, Input.CLIENT_KEY_EXCHANGE, Input.CERTIFICATE_VERIFY, Input.WELCOME),
+        ),
+    ],
+)
+def test_table_has_one_way_from_each_hello_to_the_session(state: State, way: tuple[Input, ...]) -> None:
+    assert state in FIRST
+    steps = []
     while state is not State.ESTABLISHED:
         ((step, state),) = [(step, after) for (before, step), after in TRANSITIONS.items() if before is state]
         steps.append(step)
-    assert steps == list(Input)
+    assert steps == [*way, Input.CHANGE_CIPHER_SPEC, Input.FINISHED]
 
 
-def test_only_two_messages_count_each_in_its_epoch() -> None:
-    assert MESSAGES == {(0, 16): Input.CLIENT_KEY_EXCHANGE, (1, 20): Input.FINISHED}
+def test_owner_is_asked_once_on_each_way() -> None:
+    assert {(before, step) for before, step in TRANSITIONS if before in ASKING} == {
+        (State.KEY, Input.KEY),
+        (State.CREDENTIAL, Input.WELCOME),
+    }
+
+
+def test_only_few_messages_count_each_in_its_epoch() -> None:
+    assert MESSAGES == {
+        (0, 11): Input.CERTIFICATE,
+        (0, 15): Input.CERTIFICATE_VERIFY,
+        (0, 16): Input.CLIENT_KEY_EXCHANGE,
+        (1, 20): Input.FINISHED,
+    }
