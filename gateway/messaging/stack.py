@@ -16,6 +16,7 @@ from gateway.address import Address
 from gateway.dtls.session import Session
 from gateway.messaging.exchange import MessageLayer
 from gateway.messaging.link import Link
+from gateway.messaging.ownends import OwnEnds
 from gateway.messaging.remote import PlainRemote, Remote, SessionRemote, remote_of
 from gateway.messaging.requests import Dispatch
 from gateway.messaging.seam import Tokens, build_context
@@ -49,6 +50,7 @@ class CoapStack:
         loop = loop or asyncio.get_running_loop()
         self.routes = Routes(_nowhere, _nowhere, _nobody)
         self.layer: MessageLayer
+        self._own_ends = OwnEnds()
 
         def make_layer(tokens: Tokens) -> MessageLayer:
             self.layer = MessageLayer(tokens, dispatch, loop=loop, entropy=entropy, settings=settings)
@@ -59,6 +61,8 @@ class CoapStack:
 
     def receive_plain(self, datagram: bytes, address: Address) -> None:
         """Take a datagram of the plain listener."""
+        if address.local not in self._own_ends.usual:
+            self._own_ends.note(address)
         self.layer.receive(datagram, PlainRemote(address, self.routes.plain))
 
     def receive_secure(self, session: Session, data: bytes) -> None:
@@ -71,7 +75,7 @@ class CoapStack:
         None while a device that proved who it is has no session.
         """
         if identity is None:
-            return PlainRemote(Address.parse(address), self.routes.plain)
+            return PlainRemote(self._own_ends.complete(Address.parse(address)), self.routes.plain)
         session = self.routes.find_session(identity.encode())
         return None if session is None else remote_of(session, self.routes.secure)
 

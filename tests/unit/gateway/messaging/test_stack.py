@@ -64,6 +64,11 @@ async def test_device_is_found_again_by_its_identity_or_its_address(clock: Virtu
     stack.receive_secure(session, UPDATE)
     plain, secure = (request.remote for request in seen)
     assert stack.find_remote(None, str(HOME)) == plain
+    elsewhere = HOME._replace(host="192.0.2.2", local=b"eth1")
+    stack.receive_plain(UPDATE, elsewhere)
+    found = stack.find_remote(None, str(elsewhere))
+    assert found is not None
+    assert found.address == elsewhere, "the answer to a request must come where it was asked"
     assert stack.find_remote("urn:imei:1", "192.0.2.9:5684") is None, "before the transports are there"
     stack.routes.find_session = lambda identity: session if identity == b"urn:imei:1" else None
     assert stack.find_remote("urn:imei:1", "192.0.2.9:5684") is secure
