@@ -94,10 +94,11 @@ def write_formats(path: Path, device: DeviceProfile, *, is_partial: bool) -> lis
 def create_formats(path: Path, device: DeviceProfile) -> list[Format]:
     """What to write a new instance in.
 
-    Before 1.2 only TLV (and OMA JSON) can leave the number of the instance to the device.
+    Before 1.2 only TLV (and OMA JSON) can leave the number of the instance to the device, and not every
+    client of 1.2 knows the others' way of saying so.
     """
     packs = _all_packs(device)
-    if len(path) == 1 and device.version < V1_2:
+    if len(path) == 1:
         return [Format.TLV, *(pack for pack in packs if pack is not Format.TLV)]
     return packs
 

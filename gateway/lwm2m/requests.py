@@ -271,7 +271,7 @@ def _create(operation: Create, device: DeviceProfile, refused: Collection[Format
         raise _Refused(f"create takes an object or the instance to be; {path} is neither")
     target = path.up_to(1)
     if not records:
-        return _create_empty(operation, device)
+        return _create_empty(operation, device, refused)
     _check_values(records, path, device)
     context = Context(target, root=device.root, is_create=True)
     chosen, payload = _encode(records, context, operation.format, create_formats(path, device), refused)
@@ -284,10 +284,13 @@ def _create(operation: Create, device: DeviceProfile, refused: Collection[Format
     )
 
 
-def _create_empty(operation: Create, device: DeviceProfile) -> Request:
+def _create_empty(operation: Create, device: DeviceProfile, refused: Collection[Format]) -> Request:
     segments = operation.path.up_to(1).segments(device.root)
     if len(operation.path) == 1:
-        return Request(Method.POST, segments)
+        # An instance without values is no bytes at all in TLV. Without a format some take that for text.
+        if Format.TLV in refused:
+            return Request(Method.POST, segments)
+        return Request(Method.POST, segments, content_format=Format.TLV.number, format=Format.TLV)
     if operation.format not in (None, Format.TLV):
         raise _Refused("only tlv can name an instance without values")
     payload = encode_empty_instance(operation.path[1])

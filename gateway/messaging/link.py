@@ -359,7 +359,7 @@ class Link:
         transfer = asking.transfer
         if transfer is None:
             block2 = reply.block2
-            if (block2 is None or not block2[1]) and (reply.code != _TOO_LARGE or reply.block1 is None):
+            if (block2 is None or not block2[1]) and (reply.code != _TOO_LARGE or not asking.request.payload):
                 self.finish(asking, Answered(_response_of(reply), reply.sequence))
                 return
             transfer = asking.transfer = Transfer(asking.request, self._settings.max_answer_bytes)

@@ -1,7 +1,7 @@
 """One request and its answer in blocks (RFC 7959), on the asking side: what to send next, what came of it.
 
     SENDING ──the last block is answered──▶ FETCHING ──the last block is here──▶ the whole answer
-       ╰─ 4.13 with a smaller size, 4.08: from the beginning    ╰─ another ETag: from the beginning
+       ╰─ 4.13: smaller, 4.08: again, from the beginning        ╰─ another ETag: from the beginning
 
 Knows no peers, no tokens and no time, and sends nothing.
 """
@@ -21,6 +21,9 @@ MAX_BLOCK_BYTES = 1 << (MAX_SZX + 4)
 
 MAX_RESTARTS = 3
 "How often a transfer begins anew, each way, before it is given up."
+
+MIN_GUESSED_SZX = 2
+"Blocks of 64 bytes: a device that takes less has to say so."
 
 _SAFE_METHODS = frozenset({Method.GET, Method.FETCH})
 "Others are not asked for the rest of their answer: a device might do again what it has done."
@@ -108,8 +111,11 @@ class Transfer:
 
     def _take_of_sending(self, reply: Reply) -> Reply | GoOn | Garbled:
         code, block1 = reply.code, reply.block1
-        if code == Code.REQUEST_ENTITY_TOO_LARGE and block1 is not None and block1[2] < self._szx:
-            self._szx = block1[2]
+        if code == Code.REQUEST_ENTITY_TOO_LARGE:
+            szx = self._find_smaller(block1)
+            if szx is None:
+                return reply
+            self._szx = szx
             self._offset = 0
             return GoOn.GO_ON
         if code == Code.REQUEST_ENTITY_INCOMPLETE and self._offset and self._restarts < MAX_RESTARTS:
@@ -125,6 +131,20 @@ class Transfer:
         if is_last:
             return Garbled("2.31 to the last block")
         return self._advance(end, block1)
+
+    def _find_smaller(self, hint: Block | None) -> int | None:
+        """In which size to begin anew after a 4.13; None: the body as a whole is what is too large.
+
+        A device whose buffer is too small for a datagram often cannot say which size would fit (RFC 7959
+        §2.9.3 has it do so): then half of what was sent is tried.
+        """
+        if hint is not None:
+            return hint[2] if hint[2] < self._szx else None
+        if self._offset:
+            return None
+        sent_bytes = min(len(self._request.payload), self._piece_bytes)
+        szx = (sent_bytes - 1).bit_length() - 5
+        return szx if szx >= MIN_GUESSED_SZX else None
 
     def _advance(self, end: int, block1: Block | None) -> GoOn | Garbled:
         """Go on with the next block, in the device's size if that is smaller."""

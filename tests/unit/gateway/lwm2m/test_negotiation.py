@@ -101,12 +101,13 @@ def test_write_is_sent_in_what_version_and_ct_allow(path, device, is_partial, fi
     [
         ("/16", profile("1.0"), F.TLV),
         ("/16", profile("1.1", 110), F.TLV),
-        ("/16", profile("1.2"), F.SENML_CBOR),
+        ("/16", profile("1.2"), F.TLV),
+        ("/16/1", profile("1.2"), F.SENML_CBOR),
         ("/16/1", profile("1.1"), F.SENML_CBOR),
         ("/16/1", profile("1.0"), F.TLV),
     ],
 )
-def test_create_without_a_number_is_tlv_before_1_2(path, device, first):
+def test_create_without_a_number_is_tlv(path, device, first):
     assert create_formats(parse_path(path), device)[0] is first
 
 

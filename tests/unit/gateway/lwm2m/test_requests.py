@@ -297,7 +297,7 @@ def test_execute_that_cannot_be_is_refused(path, arguments):
         (create("/16", '{"0":{"1":"x"}}'), NEW, 11542, bytes.fromhex("8300410178")),
         (create("/16/2", '{"0":{"1":"x"}}'), OLD, 11542, bytes.fromhex("05028300410178")),
         (create("/16/2", '{"0":{"1":"x"}}', F.LWM2M_CBOR), NEW, 11544, cbor2.dumps({(16, 2, 0, 1): "x"})),
-        (create("/16", "{}"), NEW, None, b""),
+        (create("/16", "{}"), NEW, 11542, b""),
         (create("/16/2", "{}"), NEW, 11542, b"\x00\x02"),
         (create("/16/2", "{}", F.TLV), NEW, 11542, b"\x00\x02"),
         (
@@ -314,8 +314,16 @@ def test_create_is_a_post_to_the_object(operation, profile, content_format, payl
     assert (request.content_format, request.payload) == (content_format, payload)
 
 
+def test_empty_create_names_no_format_to_a_device_without_tlv():
+    operation = create("/16", "{}")
+    first = sent(operation, NEW)
+    again = prepare_again(operation, NEW, [first], "4.15")
+    assert again == Request(Method.POST, ("16",))
+    assert prepare_again(operation, NEW, [first, again], "4.15") is None
+
+
 def test_create_without_a_number_says_so_in_senml():
-    request = sent(create("/16", '{"0":{"1":"x"}}'), NEWEST)
+    request = sent(create("/16", '{"0":{"1":"x"}}', F.SENML_CBOR), NEWEST)
     assert request.content_format == 112
     assert cbor2.loads(request.payload) == [{-2: "/16/", 0: "65535/0/1", 3: "x"}]
 

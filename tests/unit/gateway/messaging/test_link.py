@@ -450,7 +450,7 @@ async def test_small_body_that_is_too_large_goes_in_smaller_blocks(clock: Virtua
     peer.give(coap(ACK, "4.13", request.mid, request.token, [(BLOCK1, block(0, True, 4))]))
     request = read(peer.take()[0])
     assert (tuple(request.opt.block1), len(request.payload)) == ((0, True, 4), 256)
-    peer.give(coap(ACK, "4.13", request.mid, request.token))
+    peer.give(coap(ACK, "4.13", request.mid, request.token, [(BLOCK1, block(0, True, 4))]))
     assert asked.outcome == Answered(Response("4.13"))
 
 

@@ -103,7 +103,31 @@ def test_too_large_a_block_is_sent_again_smaller_down_to_the_smallest() -> None:
         assert _sent(transfer) == ((0, True, szx), BODY[: 1 << szx + 4])
     refusal = _reply(TOO_LARGE, block1=(0, True, 0))
     assert transfer.take(refusal) == refusal
-    assert Transfer(PUT, LIMIT).take(_reply(TOO_LARGE)) == _reply(TOO_LARGE)
+
+
+@pytest.mark.parametrize(
+    ("length", "sizes"),
+    [
+        (3000, [1024, 512, 256, 128, 64]),
+        (700, [700, 512, 256, 128, 64]),
+        (65, [65, 64]),
+        (64, [64]),
+        (0, [0]),
+    ],
+)
+def test_too_large_without_a_size_is_tried_in_halves(length: int, sizes: list[int]) -> None:
+    transfer = Transfer(Request(Method.PUT, ("3",), payload=bytes(length)), LIMIT)
+    for size in sizes[:-1]:
+        assert len(_next(transfer).payload) == size
+        assert transfer.take(_reply(TOO_LARGE)) is GO_ON
+    assert len(_next(transfer).payload) == sizes[-1]
+    assert transfer.take(_reply(TOO_LARGE)) == _reply(TOO_LARGE)
+
+
+def test_too_large_amid_the_body_is_the_answer() -> None:
+    transfer = Transfer(PUT, LIMIT)
+    transfer.take(_reply(CONTINUE, block1=(0, True, 6)))
+    assert transfer.take(_reply(TOO_LARGE)) == _reply(TOO_LARGE)
 
 
 def test_device_that_lost_the_first_blocks_gets_them_again_but_not_for_ever() -> None:
