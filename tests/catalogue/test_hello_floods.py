@@ -12,6 +12,7 @@ from gateway.dtls.fragments import fragment
 from gateway.dtls.messages import HandshakeType, encode_message
 from gateway.dtls.record import encode_record
 from gateway.dtls.settings import EndpointConfig
+from tests.fuzz.flood import in_memory
 from tests.support.dtls_attack import (
     ELSEWHERE,
     Bystander,
@@ -144,6 +145,14 @@ def test_A10_one_host_may_begin_only_so_many_a_minute() -> None:
     bystander.check()
     server.pass_time(61.0)
     RawClient(server, address=clients[-1].address).connect()
+
+
+@pytest.mark.parametrize("has_cookies", [False, True], ids=["without cookies", "with cookies"])
+def test_A10_flood_of_hellos_leaves_memory_as_it_is_and_sessions_served(has_cookies: bool) -> None:
+    # The exchanges of the sessions in between are checked as they are made.
+    flood = in_memory(5_000, EndpointConfig(max_handshakes=200), has_cookies=has_cookies)
+    assert len(flood.flooded_us) == 2_500
+    assert flood.memory_after_bytes - flood.memory_early_bytes < 4 << 20
 
 
 def test_A11_failed_handshakes_give_their_place_back() -> None:
