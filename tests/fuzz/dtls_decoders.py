@@ -13,12 +13,14 @@ from gateway.dtls.extensions import ExtensionType
 from gateway.dtls.fragments import Reassembler, Reassembly
 from gateway.dtls.groups import NamedGroup, generate
 from gateway.dtls.messages import HandshakeType
-from gateway.dtls.negotiation import choose
+from gateway.dtls.negotiation import Choice, choose, make_offer
 from gateway.dtls.record import ContentType, Opener, Record, Sealer, decode_records
+from gateway.dtls.settings import CbcPolicy
 from gateway.dtls.signatures import DigitallySigned, sign, verify
-from gateway.dtls.suites import DEFAULT_SUITES, SUITES
+from gateway.dtls.suites import PREFERRED_SUITES, SUITES
 from gateway.dtls.trust import TrustAnchors, verify_chain
 from tests.fuzz import recorded
+from tests.fuzz.credentials import GATEWAY
 from tests.fuzz.target import Decoder, Target
 from tests.support.certificates import NOW_S, authority, key_usage, new_key
 
@@ -62,6 +64,10 @@ MESSAGE_DECODERS = {
     HandshakeType.FINISHED: (messages.decode_finished,),
 }
 
+_OFFERS = (
+    make_offer(PREFERRED_SUITES, CbcPolicy.ANY, GATEWAY),
+    make_offer(PREFERRED_SUITES[::-1], CbcPolicy.ETM, GATEWAY),
+)
 _SAMPLE = b"\x17 what a record holds"
 _CID = b"ownid678"
 
@@ -136,7 +142,10 @@ def _message_targets() -> list[Target]:
 
 
 def _negotiate(body: bytes) -> None:
-    choose(body, DEFAULT_SUITES)
+    for offer in _OFFERS:
+        choice = choose(body, offer)
+        if isinstance(choice, Choice):
+            extensions.encode_extensions(choice.extensions(_CID))
 
 
 def _reassemble(content: bytes) -> None:

@@ -9,16 +9,31 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from random import Random
 
-from gateway.dtls.events import ClientClosed, ClientData, ClientEstablished, ClientFailed
-from gateway.dtls.settings import ClientConfig, EndpointConfig
-from gateway.dtls.suites import DEFAULT_SUITES
+from gateway.dtls.events import (
+    ClientClosed,
+    ClientData,
+    ClientEstablished,
+    ClientFailed,
+    CredentialAccepted,
+)
+from gateway.dtls.extensions import CertificateType
+from gateway.dtls.refusal import CredentialFault, CredentialRefusal
+from gateway.dtls.settings import CbcPolicy, ClientConfig, EndpointConfig
+from gateway.dtls.suites import PREFERRED_SUITES, SUITES
 from tests.fuzz import recorded
+from tests.fuzz.credentials import DEVICE, DEVICE_IDENTITY, GATEWAY
 from tests.fuzz.mutation import mutate
 from tests.fuzz.target import Escape, Target, Tried
 from tests.fuzz.walk import FREQUENT, LIMITS, Broken, Walk
 from tests.support.dtls_pair import IDENTITY, PSK, Pair
 
 STEPS_A_WALK = 150
+
+_CERTIFICATE_TYPES = (
+    (CertificateType.X509,),
+    (CertificateType.RAW_PUBLIC_KEY,),
+    (CertificateType.RAW_PUBLIC_KEY, CertificateType.X509),
+)
 
 _OTHER_ENDPOINTS = EndpointConfig(cid_length=1), EndpointConfig(cid_length=0)
 _CLIENT_EVENTS = (ClientEstablished, ClientData, ClientFailed, ClientClosed)
@@ -92,8 +107,12 @@ class _Wire:
         self.inputs = 0
         self.last = b""
         self.said: set[bytes] = set()
-        endpoint = EndpointConfig(cid_length=random.choice((0, 1, 8)), mtu_bytes=random.choice((256, 1_200)))
-        self.pair = Pair(_client_config(random), endpoint, seed=str(random.random()))
+        self.pair = Pair(_client_config(random), _endpoint_config(random), seed=str(random.random()))
+        if random.random() < 0.2:
+            refusal = CredentialRefusal(random.choice(list(CredentialFault)))
+            self.pair.server.judge = lambda presented: refusal
+        else:
+            self.pair.server.judge = lambda presented: CredentialAccepted(DEVICE_IDENTITY)
         self.pair.to_server = self._lie(recorded.datagrams("c2s"))
         self.pair.to_client = self._lie(recorded.datagrams("s2c"))
 
@@ -155,13 +174,31 @@ class _Wire:
 
 def _client_config(random: Random) -> ClientConfig:
     """Any client that the engine can be."""
+    # A public key operation costs as much as ten inputs: most clients do without.
+    cheap = [number for number in PREFERRED_SUITES if not SUITES[number].key_exchange.is_ephemeral]
+    suites = cheap if random.random() < 0.7 else PREFERRED_SUITES
+    types = random.choice(_CERTIFICATE_TYPES), random.choice(_CERTIFICATE_TYPES)
     return ClientConfig(
         IDENTITY,
         PSK if random.random() < 0.9 else b"wrong",
-        suites=tuple(random.sample(DEFAULT_SUITES, random.randrange(1, len(DEFAULT_SUITES) + 1))),
+        suites=tuple(random.sample(suites, random.randrange(1, len(suites) + 1))),
+        credential=random.choice((None, DEVICE, DEVICE)),
+        client_certificate_types=types[0],
+        server_certificate_types=types[1],
+        server_name=random.choice((None, b"gateway.example")),
+        encrypt_then_mac=random.random() < 0.5,
         cid=random.choice((None, b"", b"c", b"client-id")),
         return_routability=random.random() < 0.5,
         extended_master_secret=random.random() < 0.8,
+        mtu_bytes=random.choice((256, 1_200)),
+    )
+
+
+def _endpoint_config(random: Random) -> EndpointConfig:
+    return EndpointConfig(
+        cid_length=random.choice((0, 1, 8)),
+        cbc=random.choice(list(CbcPolicy)),
+        credential=random.choice((None, GATEWAY, GATEWAY)),
         mtu_bytes=random.choice((256, 1_200)),
     )
 

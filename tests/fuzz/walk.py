@@ -14,14 +14,25 @@ from typing import Final, get_args
 
 from gateway.address import Address
 from gateway.dtls.errors import DecodeError
-from gateway.dtls.events import ApplicationData, Event, PskRequested, SessionEnded, SessionEstablished
+from gateway.dtls.events import (
+    ApplicationData,
+    CertificatePresented,
+    CredentialAccepted,
+    Event,
+    PskRequested,
+    RawPublicKeyPresented,
+    SessionEnded,
+    SessionEstablished,
+)
 from gateway.dtls.extensions import ExtensionType, encode_connection_id
 from gateway.dtls.fragments import fragment
 from gateway.dtls.messages import HandshakeType, encode_message
+from gateway.dtls.refusal import CredentialFault, CredentialRefusal
 from gateway.dtls.session import Session
 from gateway.dtls.settings import EndpointConfig
-from gateway.dtls.suites import DEFAULT_SUITES
+from gateway.dtls.suites import DEFAULT_SUITES, PREFERRED_SUITES, SUITES, KeyExchange
 from tests.fuzz import recorded
+from tests.fuzz.credentials import GATEWAY
 from tests.fuzz.mutation import mutate, noise
 from tests.support.dtls_pair import (
     ALERT,
@@ -30,6 +41,7 @@ from tests.support.dtls_pair import (
     HANDSHAKE,
     ROUTABILITY,
     Hello,
+    Presented,
     RawClient,
     Server,
 )
@@ -40,7 +52,12 @@ HOMES: Final = tuple(Address(f"192.0.2.{number}", 1_000 + number) for number in 
 ELSEWHERE: Final = Address("198.51.100.1", 9)
 
 LIMITS: Final = EndpointConfig(
-    max_handshakes=3, max_sessions=3, handshake_buffer_bytes=2_048, max_bad_records=2, max_forgeries=6
+    credential=GATEWAY,
+    max_handshakes=3,
+    max_sessions=3,
+    handshake_buffer_bytes=2_048,
+    max_bad_records=2,
+    max_forgeries=6,
 )
 "Small ones, so that a walk meets them."
 
@@ -59,7 +76,7 @@ class Walk:
         self.server = Server(config, dict(IDENTITIES))
         self.server.is_answering = False
         self.clients = [self.new_client_at(number) for number in range(CLIENTS)]
-        self.asked: list[PskRequested] = []
+        self.asked: list[PskRequested | Presented] = []
         self.sent: deque[bytes] = deque([b"\x16"], maxlen=64)
         "Datagrams of clients, for mutated copies."
 
@@ -132,7 +149,7 @@ class Walk:
         if any(cookie in datagram for cookie in self._cookies.get(address, ())):
             self._verified.add(address)
         for event in self.server.give(datagram, address):
-            if isinstance(event, PskRequested):
+            if isinstance(event, PskRequested | CertificatePresented | RawPublicKeyPresented):
                 self.asked.append(event)
 
     def new_client_at(self, number: int, random: Random | None = None) -> RawClient:
@@ -184,11 +201,10 @@ class Walk:
             self.give(client.client_hello(), client.address)
             self.check()
         self.read_server_hello(random, client)
-        if client.server_hello is not None:
+        if _can_derive(client):
             records = client.key_exchange(), client.change_cipher_spec(), client.finished()
             self.give(b"".join(records), client.address)
-            if self.asked:
-                request = self.asked.pop()
+            if self.asked and isinstance(request := self.asked.pop(), PskRequested):
                 self.server.provide(request, IDENTITIES.get(request.identity))
 
     def read_server_hello(self, random: Random, client: RawClient | None = None) -> None:
@@ -210,7 +226,7 @@ class Walk:
     def finished(self, random: Random) -> None:
         """A Finished over what the client believes was said."""
         client = self._client(random)
-        if client.server_hello is not None:
+        if _can_derive(client):
             self._give(random, client, client.finished())
 
     def change_cipher_spec(self, random: Random) -> None:
@@ -298,14 +314,19 @@ class Walk:
     # --- steps of the owner
 
     def provide(self, random: Random) -> None:
-        """Answer some key request: rightly, wrongly, late, or twice."""
+        """Answer some request: rightly, wrongly, late, or twice."""
         if not self.asked:
             return
         request = random.choice(self.asked)
         if random.random() < 0.7:
             self.asked.remove(request)
-        right = IDENTITIES.get(request.identity)
-        self.server.provide(request, random.choice((right, right, right, None, b"wrong key", b"")))
+        if isinstance(request, PskRequested):
+            right = IDENTITIES.get(request.identity)
+            self.server.provide(request, random.choice((right, right, right, None, b"wrong key", b"")))
+        else:
+            accepted = CredentialAccepted(random.choice(sorted(IDENTITIES)))
+            refused = CredentialRefusal(random.choice(list(CredentialFault)))
+            self.server.provide_credential(request, random.choice((accepted, accepted, refused)))
         del self.asked[:-20]
 
     def say(self, random: Random) -> None:
@@ -335,6 +356,13 @@ def _require(is_so: bool, what: str) -> None:
         raise Broken(what)
 
 
+def _can_derive(client: RawClient) -> bool:
+    """Whether the handshake of *client* has come to where it makes keys, of a kind that it can make."""
+    hello = client.server_hello
+    suite = None if hello is None else SUITES[hello.cipher_suite]
+    return suite is not None and suite.key_exchange is KeyExchange.PSK and not suite.is_cbc
+
+
 def _is_cookie(datagram: bytes) -> bool:
     return datagram[0] == HANDSHAKE and datagram[13] == HandshakeType.HELLO_VERIFY_REQUEST
 
@@ -358,9 +386,10 @@ def _hello(random: Random) -> Hello:
     if random.random() < 0.2:
         kind = random.choice(list(recorded.extensions()))
         extensions[kind] = mutate(random.choice(recorded.extensions()[kind]), random, [b"\0"])
-    suites = random.choice(
-        (DEFAULT_SUITES, DEFAULT_SUITES, DEFAULT_SUITES[::-1], (0x1301, *DEFAULT_SUITES[:1]), (0xC0AE,))
-    )
+    suites = DEFAULT_SUITES if random.random() < 0.7 else tuple(random.sample(PREFERRED_SUITES, 3))
+    if suites is not DEFAULT_SUITES:
+        for kind in (ExtensionType.SUPPORTED_GROUPS, ExtensionType.SIGNATURE_ALGORITHMS):
+            extensions[kind] = random.choice(recorded.extensions()[kind])
     return Hello(hello.version, hello.random, hello.session_id, suites, extensions)
 
 
