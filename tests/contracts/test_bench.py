@@ -31,6 +31,8 @@ def test_bench_measures_every_operation_and_checks_every_answer() -> None:
         "PSK handshake",
         "Register over coaps",
         "Update over coaps",
+        "request to a device, 10,000 at once",
+        "notification",
         "stock aiocoap, Register",
         "stock aiocoap, Update",
     ]

@@ -18,7 +18,7 @@ from rich.console import Console
 from registry.administration import Administration
 from registry.model import NewDevice, Security
 from registry.sqlite import Database
-from tools.bench import load, scenarios
+from tools.bench import downlink, load, scenarios
 from tools.bench.figures import Results, figure, print_results
 from tools.bench.process import NotStarted, ServerProcess
 from tools.bench.scenarios import PlainDevices, SecureDevices
@@ -34,7 +34,12 @@ PROMISED = {
     "PSK handshake": 20.0,
     "Register over coaps": None,
     "Update over coaps": 7.0,
+    "request to a device, 10,000 at once": 40.0,
+    "notification": 60.0,
 }
+
+OUTSTANDING_PER_PLAIN = 2.5
+"Devices that are asked at once, for each plain device: 10,000 by default."
 
 
 def bench(
@@ -107,6 +112,7 @@ def _run(
                 "PSK handshake": secure.handshake,
                 "Register over coaps": secure.register,
                 "Update over coaps": lambda: secure.update(5),
+                **_downlink(stack.enter_context(_asker(folder)), int(OUTSTANDING_PER_PLAIN * count)),
                 "stock aiocoap, Register": stock.register,
                 "stock aiocoap, Update": lambda: stock.update(2),
             },
@@ -114,11 +120,7 @@ def _run(
 
         progress.print("burst, hostile datagrams")
         answered = plain.burst()
-        growth = server.resident_bytes()
-        hostile_us = _hostile(server, secure, hostile)
-        growth = server.resident_bytes() - growth
-        # These are answered, so they are remembered like every request, under the table's cap.
-        hostile_us["Update of an unknown registration"] = scenarios.unknown_updates(server, hostile)
+        hostile_us, growth = _hostile(server, secure, hostile)
 
     memory = _memory(folder, memory_devices, progress) if memory_devices else None
     echo_us = median(times["drained Python echo"])
@@ -132,6 +134,13 @@ def _run(
         hostile_us=hostile_us,
         hostile_growth_bytes=growth,
     )
+
+
+def _downlink(asker: ServerProcess, count: int) -> dict[str, Callable[[], float]]:
+    return {
+        "request to a device, 10,000 at once": lambda: downlink.outstanding(asker, count),
+        "notification": lambda: downlink.notifications(asker, count, 1),
+    }
 
 
 def _speedup(times: Mapping[str, Sequence[float]], name: str) -> float:
@@ -152,14 +161,20 @@ def _rounds(
     return times
 
 
-def _hostile(server: ServerProcess, secure: SecureDevices, count: int) -> dict[str, float]:
+def _hostile(server: ServerProcess, secure: SecureDevices, count: int) -> tuple[dict[str, float], int]:
+    """Microseconds of each kind, and the bytes that those without an answer left behind."""
     noise = scenarios.random_datagrams(count)
     each = max(1, count // len(secure.clients))
-    return {
+    before = server.resident_bytes()
+    costs = {
         "random datagram to the coap port": scenarios.hostile(server, "coap", noise),
         "random datagram to the coaps port": scenarios.hostile(server, "coaps", noise),
         "forged record to the coaps port": scenarios.hostile(server, "coaps", secure.forge(each)),
     }
+    growth = server.resident_bytes() - before
+    # These are answered, so they are remembered like every request, under the table's cap.
+    costs["Update of an unknown registration"] = scenarios.unknown_updates(server, count)
+    return costs, growth
 
 
 def _memory(folder: Path, devices: int, progress: Console) -> float:
@@ -186,6 +201,10 @@ def _memory(folder: Path, devices: int, progress: Console) -> float:
 
 def _echo(folder: Path) -> ServerProcess:
     return ServerProcess(["-m", "tools.bench.echo"], 1, folder / "echo.log")
+
+
+def _asker(folder: Path) -> ServerProcess:
+    return ServerProcess(["-m", "tools.bench.asker"], 1, folder / "asker.log")
 
 
 def _stock(folder: Path) -> ServerProcess:
