@@ -6,6 +6,7 @@ no security; time and randomness are arguments.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
@@ -15,6 +16,7 @@ from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
 from tools.simulator.messages import (
+    MessageIds,
     code_of,
     copy_message,
     decode_message,
@@ -80,6 +82,7 @@ class _Exchange:
         "due_at",
         "exponent",
         "is_acknowledged",
+        "mid",
         "request",
         "retransmissions",
         "wait_s",
@@ -90,6 +93,7 @@ class _Exchange:
         self.request = request
         self.exponent = exponent
         self.block = 0
+        self.mid = -1
         self.is_acknowledged = False
         self.retransmissions = 0
         self.wait_s = 0.0
@@ -100,13 +104,21 @@ class _Exchange:
 class CoapClient:
     """One request at a time towards one server (NSTART 1), and minimal manners as a server.
 
-    A ping is answered with RST, a request with 4.04, an unexpected confirmable response with RST.
+    A ping is answered with RST, a request with 4.04, an unexpected confirmable response with RST; what is not
+    its own goes to `on_request` and `on_empty`, where they are set.
     """
 
-    def __init__(self, settings: CoapSettings, random: Random) -> None:
+    def __init__(self, settings: CoapSettings, random: Random, mids: MessageIds | None = None) -> None:
+        """*mids*: shared with whatever else speaks for this endpoint."""
+        self.on_request: Callable[[Message, float], None] | None = None
+        "Answers a request of the server's."
+
+        self.on_empty: Callable[[Type, int, float], None] | None = None
+        "Takes an ACK or RST that belongs to no request of ours."
+
         self._settings = settings
         self._random = random
-        self._mid = random.getrandbits(16)
+        self._mids = MessageIds(random) if mids is None else mids
         self._exchange: _Exchange | None = None
         self._answered_token = b""
         self._outgoing: list[bytes] = []
@@ -134,7 +146,7 @@ class CoapClient:
         if code is Code.EMPTY:
             return self._receive_empty(message, now)
         if is_request(code):
-            self._answer_request(message)
+            self._answer_request(message, now)
             return None
         return self._receive_response(message, code, now) if is_response(code) else None
 
@@ -173,7 +185,8 @@ class CoapClient:
             message.opt.block1 = (exchange.block, has_more, exchange.exponent)
         message.token = self._random.randbytes(4)
         source.token = message.token
-        exchange.wire = encode_message(message, Type.CON, self._next_mid())
+        exchange.mid = self._mids.next()
+        exchange.wire = encode_message(message, Type.CON, exchange.mid)
         exchange.is_acknowledged = False
         exchange.retransmissions = 0
         factor = self._random.uniform(1, self._settings.ack_random_factor)
@@ -185,13 +198,15 @@ class CoapClient:
         exchange = self._exchange
         if message.mtype is Type.CON:
             self._send_empty(Type.RST, message.mid)
-        elif exchange is not None and message.mid == self._mid:
+        elif exchange is not None and message.mid == exchange.mid:
             if message.mtype is Type.RST:
                 self._exchange = None
                 return NoAnswer.RESET
             if message.mtype is Type.ACK and not exchange.is_acknowledged:
                 exchange.is_acknowledged = True
                 exchange.due_at = now + self._settings.response_timeout_s
+        elif self.on_empty is not None and message.mtype in (Type.ACK, Type.RST):
+            self.on_empty(message.mtype, message.mid, now)
         return None
 
     def _receive_response(self, message: Message, code: Code, now: float) -> Outcome | None:
@@ -200,9 +215,10 @@ class CoapClient:
         if message.mtype is Type.CON:
             is_known = is_ours or (message.token == self._answered_token != b"")
             self._send_empty(Type.ACK if is_known else Type.RST, message.mid)
-        if not is_ours or (message.mtype is Type.ACK and message.mid != self._mid):
+        if exchange is None or not is_ours:
             return None
-        assert exchange is not None
+        if message.mtype is Type.ACK and message.mid != exchange.mid:
+            return None
         if self._go_on(exchange, message, now):
             return None
         self._answered_token = message.token
@@ -232,7 +248,10 @@ class CoapClient:
         self._send_block(exchange, now)
         return True
 
-    def _answer_request(self, request: Message) -> None:
+    def _answer_request(self, request: Message, now: float) -> None:
+        if self.on_request is not None:
+            self.on_request(request, now)
+            return
         response = new_message(Code.NOT_FOUND, token=request.token)
         if request.mtype is Type.CON:
             self._outgoing.append(encode_message(response, Type.ACK, request.mid))
@@ -241,7 +260,3 @@ class CoapClient:
 
     def _send_empty(self, mtype: Type, mid: int) -> None:
         self._outgoing.append(encode_message(new_message(Code.EMPTY), mtype, mid))
-
-    def _next_mid(self) -> int:
-        self._mid = (self._mid + 1) & 0xFFFF
-        return self._mid

@@ -18,6 +18,7 @@ from tools.admin.border import Refused
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database
 from tools.admin.output import console, print_json
 from tools.simulator import options
+from tools.simulator.client.contents import factory_contents
 from tools.simulator.display import LiveLine, build_table, build_times, describe_failure
 from tools.simulator.errors import SimulatorError
 from tools.simulator.fleet import Fleet, FleetSettings, Target
@@ -70,7 +71,7 @@ def simulate(
     seed: options.Seed = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let simulated devices register with a gateway, and keep them registered.
+    """Let simulated devices register with a gateway, keep them registered, and answer what they are asked.
 
     Ends once each device has registered or given up (the first try and five more, with back-off);
     the registrations stay. With `--duration` it goes on that long, renews, and de-registers.
@@ -163,6 +164,7 @@ def _default_rate(identities: Sequence[Identity]) -> float:
 def _plan(
     identities: Sequence[Identity], targets: Mapping[Security, Target], manner: Manner
 ) -> list[tuple[DeviceSettings, Target]]:
+    contents = factory_contents(manner.lwm2m, manner.lifetime_s, manner.is_queue_mode)
     return [
         (
             DeviceSettings(
@@ -173,6 +175,7 @@ def _plan(
                 lifetime_s=manner.lifetime_s,
                 is_queue_mode=manner.is_queue_mode,
                 update_jitter=manner.jitter,
+                contents=contents,
             ),
             targets[identity.security],
         )

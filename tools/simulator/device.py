@@ -1,4 +1,4 @@
-"""One LwM2M device, sans-IO: it connects, registers, keeps its registration and says good-bye.
+"""One LwM2M device, sans-IO: it connects, registers, answers its server, reports, and says good-bye.
 
 Bytes, time and randomness come in, bytes and events go out. Knows no sockets, no addresses, no clock.
 """
@@ -13,6 +13,10 @@ from aiocoap.message import Message
 from aiocoap.numbers.codes import Code
 
 from gateway.dtls.client import ClientConfig
+from gateway.lwm2m.formats import Format
+from gateway.lwm2m.path import Path
+from gateway.lwm2m.values import Value
+from tools.simulator.attending import Attendant
 from tools.simulator.channel import (
     Channel,
     ChannelData,
@@ -22,6 +26,8 @@ from tools.simulator.channel import (
     PlainChannel,
     SecureChannel,
 )
+from tools.simulator.client.client import Client
+from tools.simulator.client.effects import DisableWanted, Effect, RebootWanted, UpdateWanted
 from tools.simulator.coap import Answer, CoapClient, NoAnswer, Outcome
 from tools.simulator.events import (
     AttemptFailed,
@@ -30,14 +36,19 @@ from tools.simulator.events import (
     Ended,
     GaveUp,
     HandshakeDone,
+    Rebooted,
     Registered,
+    Sent,
     SessionLost,
     Updated,
 )
 from tools.simulator.lifecycle import TRANSITIONS, State, Trigger
-from tools.simulator.messages import is_success
-from tools.simulator.requests import build_deregister, build_register, build_update
+from tools.simulator.messages import MessageIds, is_success
+from tools.simulator.requests import build_deregister, build_register, build_send, build_update
 from tools.simulator.settings import DeviceSettings
+
+MAX_SENDS = 16
+"Sends that wait; further ones are not taken."
 
 _LONGEST_RETRANSMISSION_S = 93.0
 
@@ -57,7 +68,12 @@ class Device:
 
         self.lifetime_s = settings.lifetime_s
         self._random = random
-        self._coap = CoapClient(settings.coap, random)
+        mids = MessageIds(random)
+        self._coap = CoapClient(settings.coap, random, mids)
+        self._attendant = _build_attendant(settings, random, mids)
+        if self._attendant is not None:
+            self._attendant.join(self._coap)
+            self._coap.on_request = self._receive_request
         self._channel: Channel = _build_channel(settings, entropy)
         self._events: deque[DeviceEvent] = deque()
         self._failures = 0
@@ -65,13 +81,20 @@ class Device:
         self._lost_place_at = 0.0
         self._spoke_at = 0.0
         self._due_at: float | None = None
+        self._reboot_at: float | None = None
+        self._pause_wanted_s: float | None = None
+        self._wants_update = False
         self._is_lifetime_news = False
+        self._are_objects_news = False
+        self._sends: deque[Message] = deque()
+        self._is_sending = False
+        self._is_offline = False
 
     # -- the five verbs ---------------------------------------------------------------------------
 
     def receive_datagram(self, data: bytes, now: float) -> None:
         """Take one datagram from the server."""
-        if self.state.is_final or self._is_asleep(now):
+        if self.state.is_final or self._is_asleep(now) or self._is_offline:
             return
         self._handle_channel_events(self._channel.receive_datagram(data, now), now)
         self._flush(now)
@@ -84,6 +107,8 @@ class Device:
         outcome = self._coap.handle_timer(now)
         if outcome is not None:
             self._handle_outcome(outcome, now)
+        if self._reboot_at is not None and now >= self._reboot_at:
+            self.reboot(now)
         if self._due_at is not None and now >= self._due_at:
             self._handle_due(now)
         self._flush(now)
@@ -92,7 +117,13 @@ class Device:
         """When `handle_timer` wants to be called next; None: not before something else happens."""
         if self.state.is_final:
             return None
-        timers = (self._due_at, self._coap.get_timer(), self._channel.get_timer())
+        timers = (
+            self._due_at,
+            self._reboot_at,
+            self._coap.get_timer(),
+            self._channel.get_timer(),
+            None if self._attendant is None else self._attendant.get_timer(),
+        )
         return min((timer for timer in timers if timer is not None), default=None)
 
     def next_event(self) -> DeviceEvent | None:
@@ -101,7 +132,8 @@ class Device:
 
     def datagrams_to_send(self) -> Sequence[bytes]:
         """Drain the outbox; to the server, in this order."""
-        return self._channel.datagrams_to_send()
+        datagrams = self._channel.datagrams_to_send()
+        return () if self._is_offline else datagrams
 
     # -- what the owner may ask for ---------------------------------------------------------------
 
@@ -118,12 +150,57 @@ class Device:
 
     def update(self, now: float, lifetime_s: int | None = None) -> None:
         """Send an Update now, if registered; with a lifetime it becomes the device's own."""
-        if self.state is not State.REGISTERED:
+        if self.state is State.REGISTERED:
+            self._want_update(lifetime_s)
+            self._flush(now)
+
+    @property
+    def client(self) -> Client:
+        """The device's objects. Only where the settings have contents; after a change call `settle`."""
+        assert self._attendant is not None, "a device without contents only registers"
+        return self._attendant.client
+
+    def set_value(self, path: Path, value: Value, now: float) -> None:
+        """The device has measured or decided *value*; who observes it is told.
+
+        Raises:
+            Unfit: it is none of the resource's type.
+        """
+        self.client.set(path, value, now)
+        self._flush(now)
+
+    def send(self, paths: tuple[Path, ...], now: float, format_: Format = Format.SENML_CBOR) -> bool:
+        """Send what is at and below *paths*, once nothing else is under way; False when that may not be.
+
+        Raises:
+            EncodeError: the format cannot say it.
+        """
+        if not self.client.may_send or len(self._sends) >= MAX_SENDS:
+            return False
+        self._sends.append(build_send(self.client.build_send(paths, format_), format_.number))
+        self._flush(now)
+        return True
+
+    def reboot(self, now: float) -> None:
+        """Lose session and registration without a word, and start anew; not while it is starting anyway."""
+        self._reboot_at = None
+        if self.state not in (State.REGISTERED, State.UPDATING, State.WAITING):
             return
-        if lifetime_s is not None:
-            self.lifetime_s = lifetime_s
-            self._is_lifetime_news = True
-        self._move(Trigger.DUE, now)
+        self._events.append(Rebooted())
+        self._lost_place_at = now
+        self._channel.drop()
+        self._move(Trigger.LOST, now)
+        self._due_at = now + self.settings.reboot_s
+
+    def go_offline(self) -> None:
+        """Nothing is sent or heard until `go_online`; what is observed may be kept meanwhile."""
+        self._is_offline = True
+
+    def go_online(self, now: float) -> None:
+        """Send and hear again."""
+        self._is_offline = False
+        if self._attendant is not None:
+            self._attendant.client.observations.catch_up(now)
         self._flush(now)
 
     def receive_unreachable(self, now: float) -> None:
@@ -161,7 +238,11 @@ class Device:
 
     def _handle_outcome(self, outcome: Outcome, now: float) -> None:
         """The request under way has ended."""
-        if isinstance(outcome, NoAnswer):
+        if self._is_sending:
+            self._finish_send(outcome, now)
+        elif self.state is State.DISABLING:
+            self._move(Trigger.ACCEPTED, now)
+        elif isinstance(outcome, NoAnswer):
             self._channel.drop()
             self._fail(outcome.value, now)
         elif is_success(outcome.code):
@@ -180,7 +261,6 @@ class Device:
             self.location = answer.location
             self._events.append(Registered(answer.location, duration_s, now - self._lost_place_at))
         elif self.state is State.UPDATING:
-            self._is_lifetime_news = False
             self._events.append(Updated(duration_s))
         elif self.state is State.DEREGISTERING:
             self._events.append(Deregistered())
@@ -193,7 +273,8 @@ class Device:
         elif self.state is State.WAITING:
             self._move(Trigger.RETRY if self._channel.is_up else Trigger.RESTART, now)
         else:
-            self._move(Trigger.DUE, now)
+            self._want_update(None)
+            self._due_at = None
 
     def _fail(self, reason: str, now: float, pause_s: float | None = None) -> None:
         """The handshake or request under way came to nothing: wait and try again, or give up."""
@@ -224,19 +305,24 @@ class Device:
             case State.HANDSHAKING:
                 self._begin_handshake(now)
             case State.REGISTERING:
-                self._begin(build_register(self.settings, self.lifetime_s), now)
+                self._take_news()
+                if self._attendant is not None:
+                    self._attendant.forget_server()
+                self._begin(build_register(self.settings, self.lifetime_s, self._describe_objects()), now)
             case State.REGISTERED:
                 self._due_at = self._next_update_at(now)
             case State.UPDATING:
-                news = self.lifetime_s if self._is_lifetime_news else None
-                self._begin(build_update(self.location, news), now)
+                lifetime_s, objects = self._take_news()
+                self._begin(build_update(self.location, lifetime_s, objects), now)
+            case State.DISABLING:
+                self._begin(build_deregister(self.location), now)
             case State.DEREGISTERING if before is not State.DEREGISTERING:
                 self._begin(build_deregister(self.location), now)
             case State.WAITING:
-                self._coap.abandon()
-                self._due_at = now + self._pause_s()
+                self._abandon()
+                self._due_at = now + (self._pause_s() if before is not State.DISABLING else self._stay_away())
             case State.GONE | State.FAILED:
-                self._coap.abandon()
+                self._abandon()
                 self._channel.close(now)
                 if not before.is_final:
                     self._events.append(Ended())
@@ -247,6 +333,7 @@ class Device:
         self._handle_channel_events(self._channel.open(now), now)
 
     def _begin(self, request: Message, now: float) -> None:
+        self._is_sending = False
         self._stage_at = now
         self._coap.send_request(request, now)
 
@@ -262,10 +349,85 @@ class Device:
         pause_s = min(settings.backoff_s * 2.0**self._failures, settings.backoff_max_s)
         return pause_s * self._random.uniform(0.75, 1.25)
 
+    def _abandon(self) -> None:
+        self._coap.abandon()
+        self._is_sending = False
+
+    def _stay_away(self) -> float:
+        """A disabled device drops its session, and comes back after this many seconds."""
+        self._channel.drop()
+        pause_s, self._pause_wanted_s = self._pause_wanted_s, None
+        return pause_s or 0.0
+
+    # -- what is asked of it ----------------------------------------------------------------------
+
+    @property
+    def _is_in_service(self) -> bool:
+        return self.state in (State.REGISTERED, State.UPDATING)
+
+    def _receive_request(self, message: Message, now: float) -> None:
+        # Before its Register is acknowledged a device has no server (OMA Core TS 1.2 §6.2.1).
+        if self._is_in_service and self._attendant is not None:
+            self._attendant.receive_request(message, now)
+
+    def _heed(self, effect: Effect, now: float) -> None:
+        match effect:
+            case UpdateWanted(lifetime_s=lifetime_s, has_new_objects=has_new_objects):
+                self._are_objects_news |= has_new_objects
+                self._want_update(lifetime_s)
+            case RebootWanted():
+                # The answer leaves first.
+                self._reboot_at = now
+            case DisableWanted(pause_s=pause_s) if self._is_in_service:
+                self._pause_wanted_s = pause_s
+                self._move(Trigger.DISABLE, now)
+
+    def _want_update(self, lifetime_s: int | None) -> None:
+        self._wants_update = True
+        if lifetime_s is not None:
+            self.lifetime_s = lifetime_s
+            self._is_lifetime_news = True
+
+    def _take_news(self) -> tuple[int | None, str | None]:
+        """Lifetime and object list, as far as an Update has to tell them."""
+        lifetime_s = self.lifetime_s if self._is_lifetime_news else None
+        objects = self._describe_objects() if self._are_objects_news else None
+        self._wants_update = self._is_lifetime_news = self._are_objects_news = False
+        return lifetime_s, objects
+
+    def _describe_objects(self) -> str | None:
+        return None if self._attendant is None else self._attendant.client.describe_objects()
+
+    def _finish_send(self, outcome: Outcome, now: float) -> None:
+        self._is_sending = False
+        if isinstance(outcome, Answer) and is_success(outcome.code):
+            self._events.append(Sent(now - self._stage_at))
+        else:
+            reason = outcome.value if isinstance(outcome, NoAnswer) else str(outcome)
+            self._events.append(AttemptFailed("sending", reason))
+
     # -- sending ----------------------------------------------------------------------------------
 
     def _flush(self, now: float) -> None:
-        for message in self._coap.messages_to_send():
+        if self._attendant is not None:
+            is_reachable = self._is_in_service and not self._is_offline
+            self._send(self._attendant.attend(now, is_reachable=is_reachable), now)
+            for effect in self._attendant.take_effects():
+                self._heed(effect, now)
+        if self.state is State.REGISTERED and not self._coap.is_waiting:
+            self._go_on(now)
+        self._send(self._coap.messages_to_send(), now)
+
+    def _go_on(self, now: float) -> None:
+        """Begin what had to wait for the request before."""
+        if self._wants_update:
+            self._move(Trigger.DUE, now)
+        elif self._sends:
+            self._begin(self._sends.popleft(), now)
+            self._is_sending = True
+
+    def _send(self, messages: Sequence[bytes], now: float) -> None:
+        for message in messages:
             self._channel.send(message, now)
             self._spoke_at = now
 
@@ -275,6 +437,12 @@ class Device:
             and self.state is State.REGISTERED
             and now > self._spoke_at + self.settings.awake_s
         )
+
+
+def _build_attendant(settings: DeviceSettings, random: Random, mids: MessageIds) -> Attendant | None:
+    if settings.contents is None:
+        return None
+    return Attendant(settings.contents, settings.coap, random, mids, is_confirmable=settings.is_confirmable)
 
 
 def _build_channel(settings: DeviceSettings, entropy: Callable[[int], bytes]) -> Channel:

@@ -38,8 +38,20 @@ class Deregistered:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A Send was accepted."""
+
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rebooted:
+    """The device starts anew, as the server or a scenario wanted."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """A handshake, Register, Update or De-register came to nothing."""
+    """A handshake, Register, Update, De-register or Send came to nothing."""
 
     stage: str
     reason: str
@@ -72,5 +84,14 @@ class Ended:
 
 
 DeviceEvent = (
-    HandshakeDone | Registered | Updated | Deregistered | AttemptFailed | SessionLost | GaveUp | Ended
+    HandshakeDone
+    | Registered
+    | Updated
+    | Deregistered
+    | Sent
+    | Rebooted
+    | AttemptFailed
+    | SessionLost
+    | GaveUp
+    | Ended
 )

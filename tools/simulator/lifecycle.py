@@ -1,5 +1,7 @@
 """The life of a device as a table: states, what moves them on, and nothing else.
 
+A disabled device de-registers (DISABLING), is WAITING for as long as it was told, and comes back.
+
 STARTING ──start──▶ HANDSHAKING ──up──▶ REGISTERING ──accepted──▶ REGISTERED ◀─accepted─┐
                        ▲      │            │   ▲  ▲                 │  │                │
                     restart  failed     failed │  └──unknown────────┼──┼──────────── UPDATING
@@ -25,6 +27,7 @@ class State(Enum):
     REGISTERED = "registered"
     UPDATING = "updating"
     WAITING = "waiting"
+    DISABLING = "disabling"
     DEREGISTERING = "deregistering"
     GONE = "gone"
     FAILED = "failed"
@@ -56,6 +59,9 @@ class Trigger(Enum):
     "The pause is over and the channel is down."
 
     EXHAUSTED = auto()
+    DISABLE = auto()
+    "The server wants nothing to be heard for a while."
+
     STOP = auto()
 
 
@@ -71,11 +77,16 @@ TRANSITIONS: dict[tuple[State, Trigger], State] = {
     (State.REGISTERED, Trigger.DUE): State.UPDATING,
     (State.REGISTERED, Trigger.LOST): State.WAITING,
     (State.REGISTERED, Trigger.STOP): State.DEREGISTERING,
+    (State.REGISTERED, Trigger.DISABLE): State.DISABLING,
     (State.UPDATING, Trigger.ACCEPTED): State.REGISTERED,
     (State.UPDATING, Trigger.UNKNOWN): State.REGISTERING,
     (State.UPDATING, Trigger.FAILED): State.WAITING,
     (State.UPDATING, Trigger.LOST): State.WAITING,
     (State.UPDATING, Trigger.STOP): State.DEREGISTERING,
+    (State.UPDATING, Trigger.DISABLE): State.DISABLING,
+    (State.DISABLING, Trigger.ACCEPTED): State.WAITING,
+    (State.DISABLING, Trigger.LOST): State.WAITING,
+    (State.DISABLING, Trigger.STOP): State.DEREGISTERING,
     (State.WAITING, Trigger.LOST): State.WAITING,
     (State.WAITING, Trigger.RETRY): State.REGISTERING,
     (State.WAITING, Trigger.RESTART): State.HANDSHAKING,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 from aiocoap.error import UnparsableMessage
@@ -10,6 +11,20 @@ from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
 _Message: Any = Message
+
+
+class MessageIds:
+    """The message ids of one endpoint, in a row from one that is drawn (RFC 7252 §4.4)."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self, random: Random) -> None:
+        self._last = random.getrandbits(16)
+
+    def next(self) -> int:
+        """The next one."""
+        self._last = (self._last + 1) & 0xFFFF
+        return self._last
 
 
 def new_message(code: Code, payload: bytes = b"", token: bytes = b"") -> Message:

@@ -1,4 +1,4 @@
-"""The three requests of the registration interface, as a device builds them (OMA Core TS 1.2 §6.2)."""
+"""The requests that a device makes: registration interface and Send (OMA Core TS 1.2 §6.2, §6.4)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tools.simulator.settings import DeviceSettings
 LINK_FORMAT = 40
 
 
-def build_register(settings: DeviceSettings, lifetime_s: int) -> Message:
-    """Register, with its whole payload."""
-    message = new_message(Code.POST, settings.objects.encode())
+def build_register(settings: DeviceSettings, lifetime_s: int, objects: str | None = None) -> Message:
+    """Register, with its whole payload: *objects*, or those of the settings."""
+    message = new_message(Code.POST, (settings.objects if objects is None else objects).encode())
     message.opt.uri_path = ("rd",)
     message.opt.content_format = LINK_FORMAT
     queries = [f"lwm2m={settings.lwm2m}", f"lt={lifetime_s}", *_binding(settings), *settings.parameters]
@@ -23,12 +23,24 @@ def build_register(settings: DeviceSettings, lifetime_s: int) -> Message:
     return message
 
 
-def build_update(location: tuple[str, ...], lifetime_s: int | None = None) -> Message:
-    """Update at *location*; without a lifetime it only renews."""
-    message = new_message(Code.POST)
+def build_update(
+    location: tuple[str, ...], lifetime_s: int | None = None, objects: str | None = None
+) -> Message:
+    """Update at *location*; without a lifetime and an object list it only renews."""
+    message = new_message(Code.POST, (objects or "").encode())
     message.opt.uri_path = location
+    if objects is not None:
+        message.opt.content_format = LINK_FORMAT
     if lifetime_s is not None:
         message.opt.uri_query = (f"lt={lifetime_s}",)
+    return message
+
+
+def build_send(payload: bytes, content_format: int) -> Message:
+    """Send: values that nobody asked for."""
+    message = new_message(Code.POST, payload)
+    message.opt.uri_path = ("dp",)
+    message.opt.content_format = content_format
     return message
 
 

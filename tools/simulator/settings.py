@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tools.simulator.client.contents import Contents
 from tools.simulator.coap import CoapSettings
 
 _COAP = CoapSettings()
@@ -36,7 +37,16 @@ class DeviceSettings:
     "A registered queue-mode device hears nothing this long after its last message."
 
     objects: str = DEFAULT_OBJECTS
-    "Payload of the Register, CoRE link format."
+    "Payload of the Register, CoRE link format; not used where there are contents."
+
+    contents: Contents | None = None
+    "What the device has and answers with; None: it only registers."
+
+    is_confirmable: bool = False
+    "Whether notifications are, where the server does not say."
+
+    reboot_s: float = 2.0
+    "How long a reboot takes."
 
     parameters: tuple[str, ...] = ()
     "Further Uri-Query options of the Register."

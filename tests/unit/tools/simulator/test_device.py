@@ -5,9 +5,11 @@ import pytest
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
+from gateway.lwm2m.path import parse_path
 from tests.support.replies import empty, read, reply, request
 from tools.simulator import device as module
 from tools.simulator.channel import ChannelData, ChannelDown, ChannelUp
+from tools.simulator.client.contents import factory_contents
 from tools.simulator.device import Device
 from tools.simulator.events import (
     AttemptFailed,
@@ -15,11 +17,14 @@ from tools.simulator.events import (
     Ended,
     GaveUp,
     HandshakeDone,
+    Rebooted,
     Registered,
+    Sent,
     SessionLost,
     Updated,
 )
 from tools.simulator.lifecycle import State
+from tools.simulator.messages import encode_message, new_message
 from tools.simulator.settings import DeviceSettings
 
 PLACE = ("rd", "place")
@@ -556,3 +561,152 @@ def test_session_lost_while_deregistering_is_the_end(secure):
 
 def test_key_does_not_show_in_the_settings(secure):
     assert "kkk" not in repr(secure.device.settings)
+
+
+def serving(**settings):
+    """A registered device with objects."""
+    bench = Bench(lwm2m="1.1", contents=factory_contents("1.1"), **settings)
+    bench.register()
+    return bench
+
+
+def ask(bench, code, *path, payload=b"", mid=1, **options):
+    message = new_message(code, payload, b"t")
+    message.opt.uri_path = path
+    for name, value in options.items():
+        setattr(message.opt, name, value)
+    bench.device.receive_datagram(encode_message(message, Type.CON, mid), bench.now)
+    bench.wires = list(bench.device.datagrams_to_send())
+    return list(map(read, bench.wires))
+
+
+def test_device_with_objects_lists_them_and_answers():
+    bench = Bench(contents=factory_contents("1.1"))
+    assert b"</3303/0>" in read(bench.start()).payload
+    bench = serving()
+    (answer,) = ask(bench, Code.GET, "3", "0", "0")
+    assert (answer.code, answer.payload) == (Code.CONTENT, b"Nodegate")
+
+
+def test_nobody_is_answered_before_the_register_is():
+    bench = Bench(contents=factory_contents("1.1"))
+    bench.start()
+    assert ask(bench, Code.GET, "3", "0", "0") == []
+
+
+def test_written_lifetime_is_told_after_the_answer():
+    bench = serving()
+    answer, update = ask(bench, Code.PUT, "1", "0", "1", payload=b"120")
+    assert (answer.code, update.code) == (Code.CHANGED, Code.POST)
+    assert update.opt.uri_query == ("lt=120",)
+
+
+def test_new_object_list_is_told_once_the_update_under_way_is_answered():
+    bench = serving()
+    ask(bench, Code.POST, "1", "0", "8")
+    _, update = bench.wires
+    (created,) = ask(bench, Code.POST, "3303", mid=2)
+    assert created.code is Code.CREATED
+    bench.answer(update, Code.CHANGED)
+    second = read(bench.sent())
+    assert b"</3303/1>" in second.payload
+    assert int(second.opt.content_format) == 40
+
+
+def test_reboot_drops_everything_and_registers_anew():
+    bench = serving(reboot_s=5.0)
+    ask(bench, Code.GET, "3", "0", "9", observe=0)
+    (answer,) = ask(bench, Code.POST, "3", "0", "4", mid=2)
+    assert answer.code is Code.CHANGED
+    bench.tick()
+    assert bench.events() == [Rebooted()]
+    assert bench.device.state is State.WAITING
+    before = bench.now
+    bench.tick()
+    assert bench.now == before + 5.0
+    assert read(bench.sent()).opt.uri_path == ("rd",)
+    assert len(bench.device.client.observations) == 0
+
+
+def test_reboot_means_nothing_to_a_device_that_is_starting():
+    bench = Bench()
+    bench.start()
+    bench.device.reboot(1.0)
+    assert bench.device.state is State.REGISTERING
+    assert bench.events() == []
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_disabled_device_deregisters_and_stays_away(is_answered):
+    bench = serving()
+    ask(bench, Code.PUT, "1", "0", "5", payload=b"600")
+    _, farewell = ask(bench, Code.POST, "1", "0", "4", mid=2)
+    assert (bench.device.state, farewell.code) == (State.DISABLING, Code.DELETE)
+    if is_answered:
+        bench.answer(bench.wires[-1], Code.DELETED)
+    while bench.device.state is State.DISABLING:
+        bench.tick()
+    before = bench.now
+    while bench.device.state is State.WAITING:
+        list(bench.device.datagrams_to_send())
+        bench.tick()
+    assert bench.now - before == 600
+    assert read(bench.sent()).opt.uri_path == ("rd",)
+
+
+def test_send_waits_for_the_request_before_it_and_tells_its_end():
+    bench = serving()
+    sensor = parse_path("/3303/0/5700")
+    bench.device.update(bench.now)
+    update = bench.sent()
+    assert bench.device.send((sensor,), bench.now)
+    assert bench.silent()
+    bench.answer(update, Code.CHANGED)
+    send = bench.sent()
+    assert (read(send).opt.uri_path, int(read(send).opt.content_format)) == (("dp",), 112)
+    bench.now = 2.0
+    bench.answer(send, Code.CHANGED)
+    assert bench.events() == [Updated(0.0), Sent(2.0)]
+    assert bench.device.state is State.REGISTERED
+
+
+def test_refused_and_unanswered_sends_are_failures_of_their_own():
+    bench = serving(lifetime_s=0)
+    sensor = parse_path("/3303/0/5700")
+    bench.device.send((sensor,), bench.now)
+    bench.answer(bench.sent(), Code.NOT_FOUND)
+    bench.device.send((sensor,), bench.now)
+    while not (events := bench.events()) or len(events) < 2:
+        list(bench.device.datagrams_to_send())
+        if bench.device.get_timer() is None:
+            break
+        bench.tick()
+    assert bench.device.state is State.REGISTERED
+    assert AttemptFailed("sending", "no answer") in events
+
+
+def test_sends_are_bounded_and_need_leave():
+    bench = serving()
+    sensor = parse_path("/3303/0/5700")
+    taken = [bench.device.send((sensor,), bench.now) for _ in range(module.MAX_SENDS + 2)]
+    assert taken == [True] * (module.MAX_SENDS + 1) + [False]
+    muted = serving()
+    ask(muted, Code.PUT, "1", "0", "23", payload=b"1")
+    assert not muted.device.send((sensor,), muted.now)
+
+
+def test_device_that_is_offline_neither_hears_nor_speaks_and_catches_up():
+    bench = serving()
+    sensor = parse_path("/3303/0/5700")
+    ask(bench, Code.GET, *["3303", "0", "5700"], observe=0)
+    bench.device.go_offline()
+    bench.device.set_value(sensor, 30.0, 1.0)
+    bench.now = 1.0
+    assert ask(bench, Code.GET, "3", "0", "0", mid=2) == []
+    bench.device.go_online(2.0)
+    assert read(bench.sent()).payload == b"30.0"
+
+
+def test_device_without_contents_has_no_objects():
+    with pytest.raises(AssertionError, match="only registers"):
+        _ = Bench().device.client
