@@ -11,11 +11,16 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import structlog
 
 from gateway import readiness, resolved
 from gateway.address import Address
+from gateway.credentials.identity import ServerIdentity
+from gateway.credentials.trustfolder import TrustFolder, read_trust_folder
+from gateway.dtls.credential import Credential
+from gateway.dtls.trust import TrustAnchors
 from gateway.settings import GatewayConfig
 from gateway.transport.binding import bind_sockets
 from gateway.transport.errors import BindError
@@ -23,9 +28,11 @@ from gateway.transport.udp import UdpListener
 from gateway.wiring import Gateway
 from gateway.workers.changes import Changes
 from gateway.workers.expiry import Expiry
+from gateway.workers.identity import CertificateDates, Reload
 from gateway.workers.periodic import PeriodicWorker
 from gateway.workers.purge import Claims, EventRetention
 from gateway.workers.snapshots import Snapshots
+from gateway.workers.trust import TrustWatch
 from registry.clock import Clock, SystemClock
 from registry.sqlite import Database
 from registry.store import Registry
@@ -43,34 +50,56 @@ _GC_THRESHOLDS = (100_000, 50, 100)
 
 
 async def serve(config: GatewayConfig, announce: Announce) -> None:
-    """Run until SIGTERM or SIGINT; a second signal ends the process at once.
+    """Run until SIGTERM or SIGINT; a second signal ends the process at once. SIGHUP reads certificates again.
 
     Raises:
         RegistryError: the database or its key cannot be used.
+        CredentialError: certificates, keys or the trust folder cannot be used.
         BindError: an address cannot be listened on.
     """
-    stopping = asyncio.Event()
-    async with _registry(config) as registry, _listening(config, registry) as uris:
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
-        _stop_on_signal(stopping)
-        for uri in uris:
-            announce(f"listening {uri}")
-        readiness.notify(readiness.READY)
-        log.info("ready", devices=registry.device_count, registrations=registry.registration_count)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(worker.run()) for worker in _workers(config, registry, SystemClock())]
-            await stopping.wait()
-            for task in tasks:
-                task.cancel()
-        readiness.notify(readiness.STOPPING)
+    stopping, clock = asyncio.Event(), SystemClock()
+    trust = _read_trust(config.dtls.trust_dir)
+    async with _registry(config, clock) as registry:
+        identity = ServerIdentity(registry, clock, *resolved.server_files(config))
+        credential = await identity.load()
+        async with _listening(config, registry, clock, credential, trust.anchors) as (gateway, uris):
+            reload = Reload(identity, gateway.use_credential)
+            workers: list[PeriodicWorker | Reload] = [
+                *_workers(config, registry, clock),
+                reload,
+                CertificateDates(identity),
+            ]
+            if config.dtls.trust_dir is not None:
+                workers.append(TrustWatch(config.dtls.trust_dir, trust, gateway.use_anchors))
+            gc.freeze()
+            gc.set_threshold(*_GC_THRESHOLDS)
+            _heed_signals(stopping, reload)
+            for uri in uris:
+                announce(f"listening {uri}")
+            readiness.notify(readiness.READY)
+            log.info("ready", devices=registry.device_count, registrations=registry.registration_count)
+            await _work(workers, stopping)
+            readiness.notify(readiness.STOPPING)
     log.info("stopped")
 
 
+async def _work(workers: Sequence[PeriodicWorker | Reload], stopping: asyncio.Event) -> None:
+    """Let *workers* work until *stopping* is set, or one of them fails."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(worker.run()) for worker in workers]
+        await stopping.wait()
+        for task in tasks:
+            task.cancel()
+
+
+def _read_trust(folder: Path | None) -> TrustFolder:
+    return TrustFolder(TrustAnchors()) if folder is None else read_trust_folder(folder)
+
+
 @asynccontextmanager
-async def _registry(config: GatewayConfig) -> AsyncIterator[Registry]:
+async def _registry(config: GatewayConfig, clock: Clock) -> AsyncIterator[Registry]:
     database = Database.open(config.db.url, key=resolved.key_source(config))
-    registry = await Registry.open(database, settings=resolved.registry_settings(config), clock=SystemClock())
+    registry = await Registry.open(database, settings=resolved.registry_settings(config), clock=clock)
     try:
         yield registry
     finally:
@@ -78,8 +107,10 @@ async def _registry(config: GatewayConfig) -> AsyncIterator[Registry]:
 
 
 @asynccontextmanager
-async def _listening(config: GatewayConfig, registry: Registry) -> AsyncIterator[Sequence[str]]:
-    """Bind both listeners and join them with a gateway; gives their URIs.
+async def _listening(
+    config: GatewayConfig, registry: Registry, clock: Clock, credential: Credential, anchors: TrustAnchors
+) -> AsyncIterator[tuple[Gateway, Sequence[str]]]:
+    """Bind both listeners and join them with a gateway; gives it, and their URIs.
 
     At the end nothing is read any more, what is under way is committed and answered, and live sessions
     are told.
@@ -92,10 +123,18 @@ async def _listening(config: GatewayConfig, registry: Registry) -> AsyncIterator
         coap.close()
         raise
     try:
-        gateway = Gateway(config, registry, SystemClock(), send_coap=coap.send, send_coaps=coaps.send)
+        gateway = Gateway(
+            config,
+            registry,
+            clock,
+            send_coap=coap.send,
+            send_coaps=coaps.send,
+            credential=credential,
+            anchors=anchors,
+        )
         coap.start(gateway.receive_coap)
         coaps.start(gateway.receive_coaps, gateway.flush_coaps)
-        yield [f"{scheme}://{address}" for scheme, address in _endpoints(coap, coaps)]
+        yield gateway, [f"{scheme}://{address}" for scheme, address in _endpoints(coap, coaps)]
         coap.stop()
         coaps.stop()
         await registry.flush()
@@ -141,8 +180,9 @@ def _workers(config: GatewayConfig, registry: Registry, clock: Clock) -> list[Pe
     ]
 
 
-def _stop_on_signal(stopping: asyncio.Event) -> None:
+def _heed_signals(stopping: asyncio.Event, reload: Reload) -> None:
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, reload.request)
 
     def stop() -> None:
         stopping.set()

@@ -179,19 +179,24 @@ def _read_file(file: Path, faults: list[str]) -> _Layer:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([f"{file}: not valid TOML: {error}"]) from None
     table = values.get("db")
-    if isinstance(table, dict):
-        if table.pop("key", None) is not None:
-            faults.append(_refuse_secret(str(file), "db.key"))
-        _resolve_paths(table, file.absolute().parent)
+    if isinstance(table, dict) and table.pop("key", None) is not None:
+        faults.append(_refuse_secret(str(file), "db.key"))
+    _resolve_paths(values, file.absolute().parent)
     return _Layer(values, {}, str(file))
 
 
-def _resolve_paths(table: dict[str, Any], folder: Path) -> None:
-    if isinstance(table.get("key_file"), str):
-        table["key_file"] = folder / table["key_file"]
-    url = table.get("url")
-    if isinstance(url, str) and url.startswith(SQLITE):
-        table["url"] = f"{SQLITE}{folder / url.removeprefix(SQLITE)}"
+def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
+    """Let relative paths count from *folder*."""
+    for section, model in SECTIONS.items():
+        table = values.get(section)
+        if not isinstance(table, dict):
+            continue
+        for key, field in model.model_fields.items():
+            if field.annotation == Path | None and isinstance(table.get(key), str):
+                table[key] = folder / table[key]
+        url = table.get("url")
+        if isinstance(url, str) and url.startswith(SQLITE):
+            table["url"] = f"{SQLITE}{folder / url.removeprefix(SQLITE)}"
 
 
 def _variable(name: str) -> str:

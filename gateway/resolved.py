@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.dtls.settings import EndpointConfig
+from pathlib import Path
+
+from gateway.dtls.credential import Credential
+from gateway.dtls.settings import CbcPolicy, EndpointConfig
+from gateway.dtls.suites import by_name
 from gateway.lwm2m.registration import NosecBinding, Policy
 from gateway.messaging.settings import DownlinkSettings, MessagingSettings
 from gateway.settings import GatewayConfig
@@ -38,9 +42,17 @@ def policy(config: GatewayConfig) -> Policy:
     )
 
 
-def endpoint_config(config: GatewayConfig) -> EndpointConfig:
-    """DTLS towards the devices: the section's keys are the endpoint's own names."""
-    return EndpointConfig(**config.dtls.model_dump())
+def endpoint_config(config: GatewayConfig, credential: Credential | None) -> EndpointConfig:
+    """DTLS towards the devices: the section's keys are the endpoint's own names, but for files and suites."""
+    values = config.dtls.model_dump(exclude={"certificate_file", "private_key_file", "trust_dir"})
+    values["suites"] = tuple(suite.id for suite in map(by_name, config.dtls.suites) if suite is not None)
+    values["cbc"] = CbcPolicy(config.dtls.cbc)
+    return EndpointConfig(**values, credential=credential)
+
+
+def server_files(config: GatewayConfig) -> tuple[Path | None, Path | None]:
+    """Where the gateway's certificate chain and its key are, if it was given any."""
+    return config.dtls.certificate_file, config.dtls.private_key_file
 
 
 def messaging_settings(config: GatewayConfig) -> MessagingSettings:

@@ -6,6 +6,7 @@ what they are for: ``app.py`` turns a section into the value that a package asks
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.dtls.suites import PREFERRED_SUITES, SUITES, by_name
 
 SQLITE = "sqlite:///"
 PREFIX = "NODEGATE_"
@@ -44,11 +47,27 @@ def _check_host(value: object) -> object:
     return value
 
 
+def _check_suite(value: object) -> object:
+    if isinstance(value, str) and by_name(value) is None:
+        close = difflib.get_close_matches(value, [suite.name for suite in SUITES.values()], n=1)
+        hint = f"did you mean {close[0]}?" if close else "docs/security.md names them all"
+        raise ValueError(f"no cipher suite {value!r}; {hint}")
+    return value
+
+
 Seconds = Unit("s")
 Bytes = Unit("bytes")
 Port = Annotated[int, Field(ge=0, le=65535), Unit("port")]
 Host = Annotated[str, BeforeValidator(_check_host)]
 Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_split_at_commas), Field(min_length=1)]
+
+
+Suites = Annotated[
+    tuple[Annotated[str, BeforeValidator(_check_suite)], ...],
+    NoDecode,
+    BeforeValidator(_split_at_commas),
+    Field(min_length=1),
+]
 
 
 class Section(BaseModel):
@@ -135,6 +154,24 @@ class RegistrationSettings(Section):
 
 class DtlsSettings(Section):
     """DTLS 1.2 towards the devices."""
+
+    certificate_file: Path | None = None
+    """The gateway's certificate: a PEM chain, its own first. Unset: it shows a key of its own. Read again on
+    SIGHUP."""
+
+    private_key_file: Path | None = None
+    "Its key on P-256: PEM (PKCS #8 or SEC 1), not encrypted, and not readable by group or others."
+
+    trust_dir: Path | None = None
+    """Folder whose `*.pem` and `*.crt` files hold the CAs that devices' certificates may come from. A change
+    counts for handshakes begun 5 s later."""
+
+    suites: Suites = tuple(SUITES[number].name for number in PREFERRED_SUITES)
+    "Cipher suites by their IANA names, the preferred first; every AEAD suite goes before any of CBC."
+
+    cbc: Literal["any", "etm", "off"] = "any"
+    """CBC suites for clients that offer no usable AEAD suite: for `any` of them, only with encrypt-then-MAC
+    (`etm`), or never (`off`)."""
 
     node: Annotated[int, Field(ge=0, le=255)] = 0
     "First byte of every connection id, by which several gateways behind one address can be told apart."

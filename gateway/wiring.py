@@ -14,8 +14,11 @@ import structlog
 
 from gateway import resolved
 from gateway.address import Address
+from gateway.credentials.judge import CredentialJudge, RevocationCheck
+from gateway.dtls.credential import Credential
 from gateway.dtls.endpoint import Endpoint
 from gateway.dtls.events import HandshakeFailed
+from gateway.dtls.trust import TrustAnchors
 from gateway.messaging.stack import CoapStack
 from gateway.settings import GatewayConfig
 from gateway.site.rd import RegistrationDirectory
@@ -42,10 +45,18 @@ class Gateway:
         *,
         send_coap: Send,
         send_coaps: Send,
+        credential: Credential | None = None,
+        anchors: TrustAnchors | None = None,
+        is_revoked: RevocationCheck | None = None,
         entropy: Callable[[int], bytes] = os.urandom,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        """*credential*: what we prove ourselves by; None: devices with certificates or keys cannot come.
+
+        *anchors*: the CAs that devices' certificates may come from. *is_revoked* has the last word on each.
+        """
         self._registry = registry
+        self.judge = CredentialJudge(registry, clock, anchors, is_revoked)
         directory = RegistrationDirectory(registry, resolved.policy(config), clock)
         self.stack = CoapStack(
             build_site(),
@@ -54,11 +65,13 @@ class Gateway:
             settings=resolved.messaging_settings(config),
             loop=loop,
         )
-        self.endpoint = Endpoint(resolved.endpoint_config(config), entropy, clock.monotonic())
+        self.endpoint = Endpoint(resolved.endpoint_config(config, credential), entropy, clock.monotonic())
         self.coaps = CoapsTransport(
             self.endpoint,
             send_coaps,
             lookup_psk=self._find_psk,
+            judge_certificate=self.judge.judge_certificate,
+            judge_raw_key=self.judge.judge_raw_key,
             on_data=self.stack.receive_secure,
             on_session_ended=self.stack.end_session,
             on_handshake_failed=self._report_failed_handshake,
@@ -81,6 +94,14 @@ class Gateway:
         registry.on_refusal(_log_refusal)
         registry.on_fault(_log_fault)
 
+    def use_credential(self, credential: Credential) -> None:
+        """Show *credential* in handshakes that begin from now on."""
+        self.endpoint.use_credential(credential)
+
+    def use_anchors(self, anchors: TrustAnchors) -> None:
+        """Let *anchors* decide about the certificates that are shown from now on."""
+        self.judge.anchors = anchors
+
     async def close(self) -> None:
         """Tell the live sessions, within a bound, and stop."""
         self.coaps.close()
@@ -97,6 +118,9 @@ class Gateway:
         return self._registry.find_secret(device)
 
     def _report_failed_handshake(self, failure: HandshakeFailed) -> None:
+        if failure.fault is not None:
+            self.judge.report(failure.fault, failure.names, str(failure.address))
+            return
         node_id = (failure.identity or b"").decode("utf-8", "backslashreplace")
         device = self._registry.find_device(node_id)
         is_frozen = device is not None and device.is_frozen

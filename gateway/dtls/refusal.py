@@ -35,6 +35,7 @@ class CredentialFault(StrEnum):
     NOT_PINNED = "certificate is not the pinned one"
     NO_DEVICE = "certificate names no device"
     SEVERAL_DEVICES = "certificate names several devices"
+    FROZEN = "device is frozen"
     REVOKED = "refused by the revocation check"
     RAW_KEY_MALFORMED = "raw public key cannot be read"
     RAW_KEY_TYPE = "raw public key is not of P-256"
@@ -68,9 +69,11 @@ _ALERTS: Final = {
     CredentialFault.CA_KEY_USAGE: AlertDescription.UNKNOWN_CA,
     CredentialFault.CA_NOT_VALID: AlertDescription.CERTIFICATE_EXPIRED,
     CredentialFault.CA_CRITICAL_EXTENSION: AlertDescription.UNKNOWN_CA,
-    CredentialFault.NOT_PINNED: AlertDescription.CERTIFICATE_UNKNOWN,
+    # As for a certificate that nobody trusts: a stranger must not learn who has a pinned one.
+    CredentialFault.NOT_PINNED: AlertDescription.UNKNOWN_CA,
     CredentialFault.NO_DEVICE: AlertDescription.CERTIFICATE_UNKNOWN,
     CredentialFault.SEVERAL_DEVICES: AlertDescription.CERTIFICATE_UNKNOWN,
+    CredentialFault.FROZEN: AlertDescription.CERTIFICATE_UNKNOWN,
     # Not certificate_revoked: the hook may have any reason, and not only the issuer's.
     CredentialFault.REVOKED: AlertDescription.CERTIFICATE_UNKNOWN,
     CredentialFault.RAW_KEY_MALFORMED: AlertDescription.BAD_CERTIFICATE,

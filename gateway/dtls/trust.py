@@ -104,10 +104,10 @@ def verify_chain(
 
 
 def verify_pinned(
-    leaf: LeafCertificate, pinned: bytes, now_s: float
+    leaf: LeafCertificate, pinned_sha256: bytes, now_s: float
 ) -> TrustedCertificate | CredentialRefusal:
-    """Judge *leaf* where exactly *pinned* (DER) is expected: equality and dates decide, no CA does."""
-    fault = leaf.dates_fault(now_s) if leaf.der == pinned else CredentialFault.NOT_PINNED
+    """Judge *leaf* where exactly one is expected, by its SHA-256: that and dates decide, no CA does."""
+    fault = leaf.dates_fault(now_s) if leaf.sha256 == pinned_sha256 else CredentialFault.NOT_PINNED
     if fault is None and leaf.public_key is None:
         fault = CredentialFault.KEY_TYPE
     return TrustedCertificate(leaf, None) if fault is None else CredentialRefusal(fault, leaf.names)

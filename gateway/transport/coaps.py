@@ -14,14 +14,20 @@ from gateway.address import Address
 from gateway.dtls.endpoint import Endpoint
 from gateway.dtls.events import (
     ApplicationData,
+    CertificatePresented,
+    CredentialAccepted,
     Event,
     HandshakeFailed,
     PskRequested,
+    RawPublicKeyPresented,
     SessionEnd,
     SessionEnded,
     SessionEstablished,
 )
+from gateway.dtls.refusal import CredentialFault, CredentialRefusal
 from gateway.dtls.session import Session
+
+Verdict = CredentialAccepted | CredentialRefusal
 
 CLOSE_LIMIT = 10_000
 "Sessions that get a close_notify when the gateway stops."
@@ -31,8 +37,9 @@ class CoapsTransport:
     """All DTLS peers of one listener.
 
     Callbacks run in the loop's thread: *lookup_psk* gives the key of an identity, or None for an unknown
-    one; *on_data* gets a session and what it sent; *on_session_ended* lets the owner drop what hangs on
-    the session; *on_handshake_failed* is for the operator's eyes.
+    one; *judge_certificate* and *judge_raw_key* say who may come with what was shown, and tell operators of
+    whom they refuse; without them nobody may; *on_data* gets a session and what it sent; *on_session_ended*
+    lets the owner drop what hangs on the session; *on_handshake_failed* is for the operator's eyes.
     """
 
     def __init__(
@@ -41,6 +48,8 @@ class CoapsTransport:
         send: Callable[[bytes, Address], None],
         *,
         lookup_psk: Callable[[bytes], bytes | None],
+        judge_certificate: Callable[[CertificatePresented], Verdict] | None = None,
+        judge_raw_key: Callable[[RawPublicKeyPresented], Verdict] | None = None,
         on_data: Callable[[Session, bytes], None],
         on_session_ended: Callable[[Session, SessionEnd], None],
         on_handshake_failed: Callable[[HandshakeFailed], None],
@@ -51,6 +60,8 @@ class CoapsTransport:
         self.endpoint = endpoint
         self._send = send
         self._lookup_psk = lookup_psk
+        self._judge_certificate = judge_certificate or _refuse
+        self._judge_raw_key = judge_raw_key or _refuse
         self._on_data = on_data
         self._on_session_ended = on_session_ended
         self._on_handshake_failed = on_handshake_failed
@@ -133,8 +144,12 @@ class CoapsTransport:
 
     def _handle(self, event: Event) -> None:
         match event:
-            case PskRequested(handshake, identity, _):
+            case PskRequested(handshake, identity):
                 self._provide_psk(handshake, identity)
+            case CertificatePresented():
+                self._provide_credential(event.handshake, self._judge_certificate(event))
+            case RawPublicKeyPresented():
+                self._provide_credential(event.handshake, self._judge_raw_key(event))
             case ApplicationData(session, data):
                 self._on_data(session, data)
             case SessionEstablished(session):
@@ -152,6 +167,13 @@ class CoapsTransport:
         finally:
             # A lookup that fails is our bug; its handshake goes the way of an unknown identity, not none.
             self._handle_all(self.endpoint.provide_psk(handshake, psk, self._now()))
+
+    def _provide_credential(self, handshake: int, verdict: Verdict) -> None:
+        is_refusal = type(verdict) is CredentialRefusal
+        for event in self.endpoint.provide_credential(handshake, verdict, self._now()):
+            # Who refused has told of it already, and knew more than the engine.
+            if not (is_refusal and type(event) is HandshakeFailed):
+                self._handle(event)
 
     def _arm_timer(self) -> None:
         """Keep a timer that fires early enough: moving it at each datagram would cost more than it saves."""
@@ -171,3 +193,7 @@ class CoapsTransport:
             self._handle_all(self.endpoint.handle_timer(self._now()))
         finally:
             self.flush()
+
+
+def _refuse(presented: object) -> Verdict:
+    return CredentialRefusal(CredentialFault.NO_DEVICE)

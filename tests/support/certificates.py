@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from gateway.dtls.credential import Credential, make_credential
+
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NOW_S = NOW.timestamp()
 DAY_S = 86_400.0
@@ -116,6 +118,11 @@ def make(
 def authority(name: str = "Test CA", **options: Any) -> Issued:
     """A self-signed CA."""
     return make(name, **{"extensions": CA, **options})
+
+
+def credential_of(issued: Issued, *issuers: Issued) -> Credential:
+    """What a peer shows that has this certificate: it, and *issuers* behind it."""
+    return make_credential(issued.key, (issued.der, *(issuer.der for issuer in issuers)))
 
 
 def spki_of(issued: Issued) -> bytes:

@@ -13,7 +13,7 @@ commits run in the loop's own thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +22,9 @@ from typing import Any
 
 from gateway import resolved
 from gateway.address import Address
+from gateway.credentials.ownkey import credential_of, make_server_key
+from gateway.credentials.trustfolder import TrustFolder, read_trust_folder
+from gateway.dtls.trust import TrustAnchors
 from gateway.settings import GatewayConfig
 from gateway.wiring import Gateway
 from gateway.workers.changes import Changes
@@ -29,6 +32,7 @@ from gateway.workers.expiry import Expiry
 from gateway.workers.periodic import PeriodicWorker
 from gateway.workers.purge import Claims
 from gateway.workers.snapshots import Snapshots
+from gateway.workers.trust import TrustWatch
 from registry.administration import Administration
 from registry.model import DeviceState, DeviceView, EventRow, Security
 from registry.sqlite import Database
@@ -45,6 +49,9 @@ COAP = Address("198.51.100.1", 5683)
 COAPS = Address("198.51.100.1", 5684)
 
 _GLANCE_S = 0.05
+
+_OWN = credential_of(make_server_key())
+"What every gateway in memory proves itself by."
 
 
 class InlineExecutor(Executor):
@@ -136,6 +143,10 @@ class Scene:
         created = self.administration.create(node_id, security, timeout_s=timeout_s)
         return self.join(node_id, psk=created.secret, host=host, **settings)
 
+    def reasons(self, node_id: str) -> list[str]:
+        """Why the device was refused, as ``nodegate device show`` tells it, oldest first."""
+        return [refusal.reason for refusal in self.view(node_id).refusals]
+
     def join(self, node_id: str, *, host: str = "192.0.2.1", after_s: float = 0.5, **settings: Any) -> Player:
         """Start a device, whether the registry knows it or not."""
         player = Player(self, DeviceSettings(node_id, **settings), host)
@@ -182,6 +193,8 @@ async def gateway_in_memory(
     config = GatewayConfig(**(settings or {}))
     path = folder / "registry.db"
     random = Random(seed)
+    trust_dir = config.dtls.trust_dir
+    trust = TrustFolder(TrustAnchors()) if trust_dir is None else read_trust_folder(trust_dir)
     if network is None:
         network = Network(asyncio.get_running_loop(), seed=seed, uplink=uplink, downlink=downlink)
     registry = await Registry.open(
@@ -196,12 +209,16 @@ async def gateway_in_memory(
         clock,
         send_coap=network.carry_down,
         send_coaps=network.carry_down,
+        credential=_OWN,
+        anchors=trust.anchors,
         entropy=random.randbytes,
     )
+    use = gateway.use_anchors
+    watch = [TrustWatch(trust_dir, trust, use, executor=InlineExecutor())] if trust_dir else []
     network.listen(COAP, gateway.receive_coap)
     network.listen(COAPS, lambda datagram, address: _receive_coaps(gateway, datagram, address))
     with Administration(Database.open(path), clock=clock, entropy=random.randbytes) as administration:
-        async with _working(clock, registry, config):
+        async with _working(clock, registry, config, watch):
             yield Scene(registry, gateway, administration, network, random)
         network.unlisten(COAP)
         network.unlisten(COAPS)
@@ -215,13 +232,16 @@ def _receive_coaps(gateway: Gateway, datagram: bytes, address: Address) -> None:
 
 
 @asynccontextmanager
-async def _working(clock: VirtualClock, registry: Registry, config: GatewayConfig) -> AsyncIterator[None]:
+async def _working(
+    clock: VirtualClock, registry: Registry, config: GatewayConfig, more: Iterable[PeriodicWorker]
+) -> AsyncIterator[None]:
     """The workers of a gateway, as ``app`` runs them."""
     workers: list[PeriodicWorker] = [
         Expiry(registry, clock),
         Claims(registry, clock),
         Changes(registry, config.registry.poll_s),
         Snapshots(registry, config.registry.snapshot_s),
+        *more,
     ]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(worker.run()) for worker in workers]

@@ -25,7 +25,7 @@ def read_certificate(path: Path, node_id: str) -> bytes:
     try:
         found = decode_certificates(_read(path))
     except DecodeError as error:
-        raise InvalidValue(f"{path}: {error}; give an X.509 certificate in PEM or DER") from None
+        raise InvalidValue(f"{path}: {error.what}; give an X.509 certificate in PEM or DER") from None
     if len(found) != 1:
         raise InvalidValue(f"{path}: {len(found)} certificates; give that of the device alone")
     leaf = decode_leaf(found[0])
@@ -53,7 +53,7 @@ def read_public_key(path: Path) -> bytes:
         key = decode_spki_file(_read(path))
     except DecodeError as error:
         raise InvalidValue(
-            f"{path}: {error}; `openssl pkey -in KEY.pem -pubout` makes one of a private key"
+            f"{path}: {error.what}; `openssl pkey -in KEY.pem -pubout` makes one of a private key"
         ) from None
     if not isinstance(key, RawPublicKey):
         raise InvalidValue(f"{path}: {key.fault}; give a key of P-256")

@@ -101,15 +101,16 @@ def run(settings: GatewayConfig) -> None:
 
     Raises:
         RegistryError: the database or its key cannot be used.
-        Refused: an address cannot be listened on.
+        Refused: an address cannot be listened on, or a certificate, key or trust folder cannot be used.
     """
     from gateway import app, logs
+    from gateway.credentials.errors import CredentialError
     from gateway.transport.errors import BindError
 
     logs.configure(settings.log.level, settings.log.format)
     try:
         asyncio.run(app.serve(settings, _announce))
-    except BindError as error:
+    except (BindError, CredentialError) as error:
         raise Refused(str(error)) from None
 
 

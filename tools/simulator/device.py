@@ -13,6 +13,9 @@ from aiocoap.message import Message
 from aiocoap.numbers.codes import Code
 
 from gateway.dtls.client import ClientConfig
+from gateway.dtls.credential import Credential
+from gateway.dtls.extensions import CertificateType
+from gateway.dtls.suites import PREFERRED_SUITES, SUITES
 from gateway.lwm2m.formats import Format
 from gateway.lwm2m.path import Path
 from gateway.lwm2m.values import Value
@@ -51,6 +54,10 @@ MAX_SENDS = 16
 "Sends that wait; further ones are not taken."
 
 _LONGEST_RETRANSMISSION_S = 93.0
+
+CERTIFICATE_SUITES = tuple(
+    number for number in PREFERRED_SUITES if SUITES[number].key_exchange.has_certificates
+)
 
 
 class Device:
@@ -446,7 +453,21 @@ def _build_attendant(settings: DeviceSettings, random: Random, mids: MessageIds)
 
 
 def _build_channel(settings: DeviceSettings, entropy: Callable[[int], bytes]) -> Channel:
+    if settings.credential is not None:
+        return SecureChannel(_configure_credential(settings.credential, settings.cid), entropy)
     if settings.psk is None:
         return PlainChannel()
     config = ClientConfig(identity=settings.node_id.encode(), psk=settings.psk, cid=settings.cid)
     return SecureChannel(config, entropy)
+
+
+def _configure_credential(credential: Credential, cid: bytes | None) -> ClientConfig:
+    """The client role that shows *credential*, and expects of the server what it has itself."""
+    kinds = (CertificateType.X509 if credential.chain else CertificateType.RAW_PUBLIC_KEY,)
+    return ClientConfig(
+        suites=CERTIFICATE_SUITES,
+        credential=credential,
+        client_certificate_types=kinds,
+        server_certificate_types=kinds,
+        cid=cid,
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gateway.dtls.credential import Credential
 from tools.simulator.client.contents import Contents
 from tools.simulator.coap import CoapSettings
 
@@ -23,6 +24,9 @@ class DeviceSettings:
 
     psk: bytes | None = field(default=None, repr=False)
     "The pre-shared key of a security device; None: plain CoAP."
+
+    credential: Credential | None = None
+    "Certificates with their key, or a bare key, which is shown as a raw public key; in place of *psk*."
 
     cid: bytes | None = b""
     "Connection id that records towards the device carry; None: connection ids are not offered."
@@ -73,7 +77,7 @@ class DeviceSettings:
     @property
     def is_secure(self) -> bool:
         """Whether the device comes over DTLS."""
-        return self.psk is not None
+        return self.psk is not None or self.credential is not None
 
     @property
     def scheme(self) -> str:

@@ -100,8 +100,10 @@ def test_variable_with_one_underscore_too_few_is_an_error(monkeypatch: pytest.Mo
 
 
 def test_relative_paths_of_a_file_count_from_its_folder(write, tmp_path: Path) -> None:
-    file = write('[db]\nurl = "sqlite:///data/a.db"\nkey_file = "a.key"')
-    db = load(file).db
+    text = '[db]\nurl = "sqlite:///data/a.db"\nkey_file = "a.key"\n[dtls]\ntrust_dir = "cas"'
+    config = load(write(text))
+    assert config.dtls.trust_dir == tmp_path / "cas"
+    db = config.db
     assert db.url == f"sqlite:///{tmp_path}/data/a.db"
     assert db.key_file == tmp_path / "a.key"
 
@@ -120,7 +122,10 @@ def test_database_of_another_kind_is_not_resolved(write) -> None:
     ("text", "expected"),
     [
         ("[dtls]\nmax_sesions = 5", "dtls.max_sesions: no such setting; did you mean dtls.max_sessions?"),
-        ("[dtls]\nzzz = 5", "dtls.zzz: no such setting; docs/configuration.md names them all"),
+        (
+            "[dtls]\nzzzzzzzzzzzzz = 5",
+            "dtls.zzzzzzzzzzzzz: no such setting; docs/configuration.md names them all",
+        ),
         ("[dlts]\nnode = 5", "dlts: no such section; did you mean dtls?"),
         ("node = 5", "node: no such section; docs/configuration.md names them all"),
         ("_env_file = 'x'", "_env_file: no such section; docs/configuration.md names them all"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
-from gateway.dtls.settings import EndpointConfig
+from gateway import resolved
+from gateway.dtls.settings import CbcPolicy, EndpointConfig
 from gateway.lwm2m.registration import Policy
 from gateway.messaging.settings import MessagingSettings
 from gateway.settings import (
@@ -121,10 +124,36 @@ def test_secret_is_not_shown() -> None:
     assert "abab" not in repr(config)
 
 
+DTLS_ELSEWHERE = {"certificate_file", "private_key_file", "trust_dir", "suites"}
+
+
+def test_suites_are_those_of_the_engine_by_name() -> None:
+    config = GatewayConfig()
+    assert resolved.endpoint_config(config, None) == EndpointConfig()
+    suites = ("TLS_PSK_WITH_AES_128_CCM_8", "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8")
+    config = GatewayConfig.model_validate({"dtls": {"suites": ",".join(suites), "cbc": "etm"}})
+    made = resolved.endpoint_config(config, None)
+    assert made.suites == (0xC0A8, 0xC0AE)
+    assert made.cbc is CbcPolicy.ETM
+
+
+@pytest.mark.parametrize(
+    ("suites", "fault"),
+    [
+        ("TLS_PSK_WITH_AES_128_CCM8", "did you mean TLS_PSK_WITH_AES_128_CCM_8?"),
+        ("TLS_PSK_WITH_AES_128_CCM_8, rot13", "no cipher suite 'rot13'; docs/security.md names them all"),
+        ("", "at least 1 item"),
+    ],
+)
+def test_unknown_suites_are_refused(suites: str, fault: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(fault)):
+        DtlsSettings.model_validate({"suites": suites})
+
+
 @pytest.mark.parametrize(
     ("section", "value", "kept_elsewhere"),
     [
-        (DtlsSettings(), EndpointConfig(), set()),
+        (DtlsSettings(), EndpointConfig(), DTLS_ELSEWHERE),
         (CoapSettings(), MessagingSettings(), set()),
         (RegistrationSettings(), Policy(), {"lifetime_grace_s"}),
         (RegistrySettings(), StoreSettings(), {"snapshot_s", "poll_s"}),

@@ -21,7 +21,7 @@ def test_own_certificate_does_not_run_out() -> None:
     leaf = decode_leaf(make_server_key().certificate)
     assert isinstance(leaf, LeafCertificate)
     for now_s in (NOW_S, NOW_S + 50 * CENTURY_S):
-        assert isinstance(verify_pinned(leaf, leaf.der, now_s), TrustedCertificate)
+        assert isinstance(verify_pinned(leaf, leaf.sha256, now_s), TrustedCertificate)
 
 
 def test_no_two_gateways_have_the_same_key() -> None:

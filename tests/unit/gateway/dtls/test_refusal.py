@@ -19,7 +19,7 @@ def test_alerts_fit_the_faults() -> None:
         CredentialFault.EXPIRED: 45,
         CredentialFault.NOT_YET_VALID: 45,
         CredentialFault.NO_DEVICE: 46,
-        CredentialFault.NOT_PINNED: 46,
+        CredentialFault.NOT_PINNED: 48,
         CredentialFault.UNKNOWN_CA: 48,
         CredentialFault.NOT_PROVED: 51,
     }

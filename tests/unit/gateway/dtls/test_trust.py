@@ -338,7 +338,7 @@ def test_small_faults_of_issuers_are_not_warned_about() -> None:
 
 def pinned(shown: Issued, pin: bytes, now_s: float = NOW_S) -> CredentialFault | None:
     leaf = leaf_of(shown.der)
-    verdict = verify_pinned(leaf, pin, now_s)
+    verdict = verify_pinned(leaf, sha256(pin).digest(), now_s)
     if isinstance(verdict, CredentialRefusal):
         assert verdict.names == leaf.names
         return verdict.fault

@@ -9,11 +9,23 @@ import pytest
 from gateway.address import Address
 from gateway.dtls.client import Client, ClientConfig
 from gateway.dtls.endpoint import Endpoint, EndpointConfig
-from gateway.dtls.events import ClientClosed, ClientData, HandshakeFailed, HandshakeFailure, SessionEnd
+from gateway.dtls.events import (
+    CertificatePresented,
+    ClientClosed,
+    ClientData,
+    CredentialAccepted,
+    HandshakeFailed,
+    HandshakeFailure,
+    RawPublicKeyPresented,
+    SessionEnd,
+)
+from gateway.dtls.extensions import CertificateType
+from gateway.dtls.refusal import CredentialFault, CredentialRefusal
 from gateway.dtls.session import Session
 from gateway.transport.coaps import CoapsTransport
+from tests.support.certificates import Issued, credential_of, make
 from tests.support.clock import VirtualClock, virtual_time
-from tests.support.dtls_pair import ADDRESS, IDENTITY, PSK, Entropy
+from tests.support.dtls_pair import ADDRESS, IDENTITY, PSK, Entropy, Presented
 
 ELSEWHERE = Address("192.0.2.1", 50_000)
 
@@ -21,7 +33,7 @@ ELSEWHERE = Address("192.0.2.1", 50_000)
 class _Scene:
     """A transport, its callbacks' record, and clients at the end of its wire."""
 
-    def __init__(self, config: EndpointConfig | None = None) -> None:
+    def __init__(self, config: EndpointConfig | None = None, *, is_judging: bool = True) -> None:
         loop = asyncio.get_running_loop()
         self.sent: list[tuple[bytes, Address]] = []
         self.data: list[tuple[Session, bytes]] = []
@@ -30,10 +42,15 @@ class _Scene:
         self.established: list[Session] = []
         self.asked: list[bytes] = []
         self.psks = {IDENTITY: PSK}
+        self.presented: list[Presented] = []
+        self.verdict: CredentialAccepted | CredentialRefusal = CredentialRefusal(CredentialFault.NO_DEVICE)
+        judge = self._judge if is_judging else None
         self.transport = CoapsTransport(
             Endpoint(config or EndpointConfig(), Entropy("server"), loop.time()),
             lambda data, address: self.sent.append((data, address)),
             lookup_psk=self._find,
+            judge_certificate=judge,
+            judge_raw_key=judge,
             on_data=lambda session, data: self.data.append((session, data)),
             on_session_ended=lambda session, reason: self.ended.append((session, reason)),
             on_handshake_failed=self.failed.append,
@@ -43,6 +60,10 @@ class _Scene:
     def _find(self, identity: bytes) -> bytes | None:
         self.asked.append(identity)
         return self.psks.get(identity)
+
+    def _judge(self, presented: Presented) -> CredentialAccepted | CredentialRefusal:
+        self.presented.append(presented)
+        return self.verdict
 
     def client(self, *, psk: bytes = PSK, seed: str = "client", address: Address = ADDRESS) -> _Peer:
         return _Peer(self, Client(ClientConfig(IDENTITY, psk), Entropy(seed)), address)
@@ -380,3 +401,58 @@ def begin(scene: _Scene, peer: _Peer) -> None:
         scene.transport.flush()
         answers = [data for data, address in scene.take() if address == peer.address]
         peer.client.receive_datagram(answers[0], asyncio.get_running_loop().time())
+
+
+# Certificates and raw public keys
+
+CERTIFIED = EndpointConfig(credential=credential_of(make("gateway")))
+
+
+def connect_with(scene: _Scene, device: Issued, kind: CertificateType = CertificateType.X509) -> _Peer:
+    config = ClientConfig(
+        suites=(0xC0AE,),
+        credential=credential_of(device),
+        client_certificate_types=(kind,),
+        server_certificate_types=(kind,),
+    )
+    peer = _Peer(scene, Client(config, Entropy(kind.name)), ADDRESS)
+    peer.client.start(asyncio.get_running_loop().time())
+    peer.carry()
+    return peer
+
+
+@virtual_time
+async def test_judges_say_who_a_certificate_and_a_raw_public_key_are(clock: VirtualClock) -> None:
+    scene = _Scene(CERTIFIED)
+    scene.verdict = CredentialAccepted(b"meter-7")
+    for number, kind in enumerate(CertificateType, 1):
+        assert connect_with(scene, make("meter-7"), kind).client.is_established
+        assert [session.identity for session in scene.established] == [b"meter-7"] * number
+    assert [type(presented) for presented in scene.presented] == [CertificatePresented, RawPublicKeyPresented]
+
+
+@virtual_time
+async def test_who_refuses_tells_of_it_and_the_engine_does_not(clock: VirtualClock) -> None:
+    scene = _Scene(CERTIFIED)
+    scene.verdict = CredentialRefusal(CredentialFault.NO_DEVICE)
+    assert not connect_with(scene, make("meter-7")).client.is_established
+    assert len(scene.presented) == 1
+    assert scene.failed == []
+
+
+@virtual_time
+async def test_without_judges_nobody_comes_with_a_certificate(clock: VirtualClock) -> None:
+    scene = _Scene(CERTIFIED, is_judging=False)
+    for kind in CertificateType:
+        assert not connect_with(scene, make("meter-7"), kind).client.is_established
+    assert scene.established == []
+
+
+@virtual_time
+async def test_what_the_engine_refuses_is_told_of(clock: VirtualClock) -> None:
+    scene = _Scene(CERTIFIED)
+    config = ClientConfig(suites=(0xC0AE,))
+    peer = _Peer(scene, Client(config, Entropy("client")), ADDRESS)
+    peer.client.start(asyncio.get_running_loop().time())
+    peer.carry()
+    assert [failure.fault for failure in scene.failed] == [CredentialFault.MISSING]
