@@ -24,6 +24,7 @@ class Counters:
         "handshakes_failed",
         "handshakes_rate_limited",
         "handshakes_restarted",
+        "held_records_dropped",
         "hello_fragments_dropped",
         "hello_malformed",
         "hello_not_alone",
@@ -38,15 +39,18 @@ class Counters:
         "path_challenges_answered",
         "path_checks_failed",
         "path_checks_passed",
+        "records_held",
         "renegotiations_refused",
         "replayed_records",
         "retransmissions",
         "sends_over_budget",
+        "sends_unreserved",
         "sessions_bad_records",
         "sessions_evicted",
         "sessions_exhausted",
         "sessions_moved",
         "sessions_refused",
+        "sessions_restored",
         "sessions_superseded",
         "unexpected_messages",
         "unexpected_records",
@@ -80,6 +84,9 @@ class Counters:
     handshakes_failed: int
     handshakes_rate_limited: int
     handshakes_restarted: int
+    held_records_dropped: int
+    "Authentic records ahead of what is on disk, for which there was no room to wait."
+
     hello_fragments_dropped: int
     hello_malformed: int
     hello_not_alone: int
@@ -100,17 +107,24 @@ class Counters:
     "Sessions that went back to their last confirmed address, for nobody answered at the new one."
 
     path_checks_passed: int
+    records_held: int
+    "Authentic records that had to wait for the disk."
+
     renegotiations_refused: int
     replayed_records: int
     retransmissions: int
     sends_over_budget: int
     "Records not sent to an address that is not confirmed yet."
 
+    sends_unreserved: int
+    "Records not sent because the disk had not yet noted numbers for them."
+
     sessions_bad_records: int
     sessions_evicted: int
     sessions_exhausted: int
     sessions_moved: int
     sessions_refused: int
+    sessions_restored: int
     sessions_superseded: int
     unexpected_messages: int
     unexpected_records: int

@@ -8,23 +8,27 @@ timer are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 from gateway.address import Address
 from gateway.dtls.counters import Counters
 from gateway.dtls.credential import Credential
+from gateway.dtls.durability import Batch, Durability, Urgency
 from gateway.dtls.errors import DecodeError
 from gateway.dtls.events import CredentialAccepted, Event, SessionEnd
 from gateway.dtls.handshakes import Handshakes
 from gateway.dtls.hello import HelloFront, VerifiedHello
+from gateway.dtls.journal import Entry
 from gateway.dtls.messages import HandshakeType
 from gateway.dtls.record import ContentType, Record, decode_records
 from gateway.dtls.refusal import CredentialRefusal
+from gateway.dtls.restoring import restore
 from gateway.dtls.session import Session
 from gateway.dtls.sessions import SessionTable
 from gateway.dtls.settings import EndpointConfig
+from gateway.dtls.storedstate import StoredSession
 from gateway.dtls.traffic import Outbox, Traffic
 
 __all__ = ["Endpoint", "EndpointConfig"]
@@ -35,6 +39,7 @@ _ALERT: Final = int(ContentType.ALERT)
 _APPLICATION_DATA: Final = int(ContentType.APPLICATION_DATA)
 _CLIENT_HELLO: Final = int(HandshakeType.CLIENT_HELLO)
 _CLIENT_KEY_EXCHANGE: Final = int(HandshakeType.CLIENT_KEY_EXCHANGE)
+_SESSIONS_PER_ROW: Final = 10_000
 
 
 class Endpoint:
@@ -46,6 +51,8 @@ class Endpoint:
 
     def __init__(self, config: EndpointConfig, entropy: Callable[[int], bytes], now: float) -> None:
         self.counters = Counters()
+        self._config = config
+        self._entropy = entropy
         self._cid_length = config.cid_length
         self._outbox: Outbox = []
         self._sessions = SessionTable(config.max_sessions, config.stale_s)
@@ -126,6 +133,57 @@ class Endpoint:
         sessions = self._sessions.of_identity(identity)
         ended: list[Event] = [self._traffic.end(each, SessionEnd.ENDED, notify=True) for each in sessions]
         return ended + self._handshakes.end_identity(identity)
+
+    # --- sessions that outlive the process; only with `EndpointConfig.persist_sessions`
+
+    @property
+    def urgency(self) -> Urgency:
+        """Whether a batch should be taken and stored."""
+        durability = self._traffic.durability
+        return Urgency.NONE if durability is None else durability.urgency
+
+    def take_batch(self, now: float, wall_ms: int) -> Batch:
+        """What is not stored yet, or some of it: to be stored in one transaction.
+
+        One batch at a time: the next is taken after `note_saved`, or not before `note_file`.
+        """
+        return self._durability.take(now, wall_ms)
+
+    def note_saved(self, batch: Batch, now: float) -> Sequence[Event]:
+        """*batch* would survive a power cut: what waited for it."""
+        return self._traffic.receive_held(self._durability.saved(batch), now)
+
+    def sweep(self) -> None:
+        """Give every session an entry in the batches to come; the one with `Batch.ends_sweep` is the last."""
+        self._durability.sweep(self._sessions.all())
+
+    def note_file_gone(self, now: float) -> Sequence[Event]:
+        """What was stored will never be restored: sessions go on without waiting for anything."""
+        return self._traffic.receive_held(self._durability.lift(self._sessions.all()), now)
+
+    def note_file(self) -> None:
+        """There is an empty store again; it counts from the batch with `Batch.is_whole` on."""
+        self._durability.begin(self._sessions.all())
+
+    def restore(
+        self, identity: bytes, stored: StoredSession, entry: Entry, now: float, wall_ms: int
+    ) -> Session | None:
+        """Take in a session of an earlier run; None: it cannot be, and its row may go (`restoring`)."""
+        session = restore(identity, stored, entry, self._config, self._entropy, now, wall_ms)
+        self._handshakes.begin_after(entry.number)
+        return session if session is not None and self._traffic.restore(session) else None
+
+    def last_entries(self) -> Iterator[bytes]:
+        """Rows that end the journal, once nothing is received or sent any more and all else is stored."""
+        sessions = iter(list(self._sessions.all()))
+        while some := list(islice(sessions, _SESSIONS_PER_ROW)):
+            yield self._durability.finish(some)
+
+    @property
+    def _durability(self) -> Durability:
+        durability = self._traffic.durability
+        assert durability is not None, "sessions are not persisted"
+        return durability
 
     def close(self, now: float, limit: int) -> None:
         """Forget all peers; the *limit* used latest get a close_notify. No events."""

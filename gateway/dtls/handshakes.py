@@ -161,6 +161,10 @@ class Handshakes:
         hit = [handshake for handshake in self._by_number.values() if handshake.identity == identity]
         return [self._fail(handshake, HandshakeFailure.UNKNOWN_IDENTITY) for handshake in hit]
 
+    def begin_after(self, number: int) -> None:
+        """Leave out the numbers up to *number*: sessions of an earlier run have them."""
+        self._last_number = max(self._last_number, number)
+
     def clear(self) -> None:
         """Forget them all."""
         for handshake in list(self._by_number.values()):

@@ -52,6 +52,7 @@ from gateway.dtls.serverflight import make_first_flight
 from gateway.dtls.serverstates import ASKING, FIRST, MESSAGES, TRANSITIONS, Input, State
 from gateway.dtls.session import Keys, LastFlight, Session
 from gateway.dtls.settings import EndpointConfig, RetransmitSettings
+from gateway.dtls.storedstate import StoredKeys, encode_keys
 
 _ALERT: Final = int(ContentType.ALERT)
 _HANDSHAKE: Final = int(ContentType.HANDSHAKE)
@@ -257,8 +258,17 @@ class ServerHandshake:
         session = Session(self.number, self.identity, self.address, self.cid, keys, now)
         session.last_flight = self.last_flight
         session.expires_at = self.session_expires_at
+        if self._settings.config.persist_sessions:
+            session.keys = self._encode_keys()
         session.check_s = timeout_s(self._round_trip_s) if self._choice.has_rrc else None
         return session
+
+    def _encode_keys(self) -> bytes:
+        assert self._secrets is not None
+        choice = self._choice
+        is_mac_last = choice.terms.encrypt_then_mac
+        keys = StoredKeys(choice.suite.id, self._secrets.block, choice.peer_cid or b"", is_mac_last)
+        return encode_keys(keys)
 
     @property
     def _key_failure(self) -> HandshakeFailure:

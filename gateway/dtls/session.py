@@ -5,11 +5,18 @@ Held by the hundred thousand: slots, shared values, nothing that an idle one doe
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.address import Address
 from gateway.dtls.protection import RecordOpener, RecordSealer
+from gateway.dtls.record import MAX_SEQUENCE
 from gateway.dtls.replay import ReplayWindow
+
+UNLIMITED_CEILING: Final = MAX_SEQUENCE
+"Of a session that is not persisted."
+
+UNLIMITED_SENDING: Final = MAX_SEQUENCE + 1
+"Likewise."
 
 
 class LastFlight:
@@ -70,14 +77,17 @@ class Session:
         "address",
         "application",
         "bad_records",
+        "ceiling",
         "check_s",
         "cid",
+        "credential",
         "established_at",
         "expires_at",
         "forgeries",
         "identity",
         "is_confirmed",
         "is_over",
+        "keys",
         "last_flight",
         "muted_until",
         "next_sequence",
@@ -85,6 +95,7 @@ class Session:
         "opener",
         "path",
         "sealer",
+        "send_limit",
         "used_at",
         "window",
     )
@@ -123,6 +134,17 @@ class Session:
 
         self.forgeries = 0
         self.muted_until = 0.0
+        self.ceiling = UNLIMITED_CEILING
+        "The highest record number that may be received (`durability`)."
+
+        self.send_limit = UNLIMITED_SENDING
+        "The record number to be sent must be below it (`durability`)."
+
+        self.keys = b""
+        "What it takes to make `opener` and `sealer` again (`storedstate`); empty: it is not persisted."
+
+        self.credential = b""
+        "What the owner wants to know after a restart of the credential that was proved; opaque."
 
     def __repr__(self) -> str:
         return f"<Session {self.number} {self.identity!r} {self.address}>"
@@ -131,6 +153,11 @@ class Session:
     def key(self) -> bytes | int:
         """What the session is filed under."""
         return self.cid or self.number
+
+    @property
+    def confirmed_address(self) -> Address:
+        """The last address that was not in doubt."""
+        return self.address if self.path is None else self.path.confirmed
 
     def seal(self, content_type: int, content: bytes) -> bytes:
         """One protected record, with the next number."""

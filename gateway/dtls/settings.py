@@ -75,6 +75,9 @@ class EndpointConfig:
     certificate_buffer_bytes: int = 12_288
     "The same for fragments of a handshake in which the client shows certificates."
 
+    persist_sessions: bool = False
+    "What sessions do waits for the owner to store it (`durability`)."
+
     max_sessions: int = 1_000_000
 
     stale_s: float = 1_800.0

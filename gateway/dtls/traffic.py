@@ -20,6 +20,7 @@ from gateway.dtls.alerts import (
     encode_alert,
 )
 from gateway.dtls.counters import Counters
+from gateway.dtls.durability import ASK_AT, Durability, HeldRecord
 from gateway.dtls.errors import DecodeError
 from gateway.dtls.events import ApplicationData, Event, SessionEnd, SessionEnded
 from gateway.dtls.messages import HandshakeType, decode_fragments
@@ -62,6 +63,7 @@ class Traffic:
         "_checks",
         "_config",
         "_counters",
+        "_dirty",
         "_ended",
         "_expiries",
         "_expiring",
@@ -69,6 +71,7 @@ class Traffic:
         "_outbox",
         "_repeat",
         "_table",
+        "durability",
     )
 
     def __init__(
@@ -88,6 +91,8 @@ class Traffic:
         self._last_flights: OrderedDict[Address, Session] = OrderedDict()
         self._repeat: Session | None = None
         self._ended: list[Event] = []
+        self.durability = Durability(counters) if config.persist_sessions else None
+        self._dirty = None if self.durability is None else self.durability.dirty
         self._expiries = Deadlines()
         self._expiring: dict[int, Session] = {}
         "By number: the sessions that rest on a certificate."
@@ -109,7 +114,12 @@ class Traffic:
         opened = session.opener.open(record)
         if opened is None:
             return self._receive_forgery(session, now)
+        if sequence > session.ceiling:
+            self._hold(session, record, address)
+            return ()
         is_newest = session.window.mark(sequence)
+        if is_newest and self._dirty is not None:
+            self._dirty[session.number] = session
         session.bad_records = 0
         self._table.touch(session, now)
         if address != session.address:
@@ -184,6 +194,8 @@ class Traffic:
             self._expiring.pop(session.number, None)
         self._checks.end(session)
         self._table.remove(session)
+        if self.durability is not None:
+            self.durability.drop(session)
         return SessionEnded(session, reason)
 
     def adopt(self, session: Session) -> list[Event] | None:
@@ -207,11 +219,30 @@ class Traffic:
                     return None
                 self._counters.sessions_evicted += 1
                 events.append(self.end(stale, SessionEnd.EVICTED, notify=False))
-        table.add(session)
-        if session.expires_at is not None:
-            self._expiries.set(session.number, session.expires_at)
-            self._expiring[session.number] = session
+        self._add(session)
+        if self.durability is not None:
+            self.durability.adopt(session)
         self._keep_last_flight(session)
+        return events
+
+    def restore(self, session: Session) -> bool:
+        """Take in a session of an earlier run; False: there is no room, or its place is taken."""
+        table = self._table
+        is_taken = table.find_by_cid(session.cid) if session.cid else table.find_by_address(session.address)
+        if is_taken or table.is_full or len(table.of_identity(session.identity)) > 1:
+            return False
+        self._add(session)
+        self._counters.sessions_restored += 1
+        return True
+
+    def receive_held(self, held: Sequence[HeldRecord], now: float) -> Sequence[Event]:
+        """Records that waited for the disk, and need to no more."""
+        events: list[Event] = []
+        for session, record, address in held:
+            if not session.is_over:
+                events += self.receive(session, record, address, now)
+                if self._repeat is not None:
+                    self.end_datagram()
         return events
 
     # --- time
@@ -245,6 +276,16 @@ class Traffic:
 
     # --- inside
 
+    def _add(self, session: Session) -> None:
+        self._table.add(session)
+        if session.expires_at is not None:
+            self._expiries.set(session.number, session.expires_at)
+            self._expiring[session.number] = session
+
+    def _hold(self, session: Session, record: Record, address: Address) -> None:
+        assert self.durability is not None, "nothing else sets a ceiling"
+        self.durability.hold(session, record, address)
+
     def _receive_forgery(self, session: Session, now: float) -> Sequence[Event]:
         self._counters.bad_records += 1
         session.forgeries += 1
@@ -268,6 +309,7 @@ class Traffic:
         self._checks.end(session)
         session.path = None if address == confirmed else UnconfirmedPath(confirmed, _size_bytes(record))
         session.address = address
+        self._note_move(session)
         self._counters.sessions_moved += 1
         if session.path is not None and session.check_s is not None:
             self._transmit(session, _ROUTABILITY, self._checks.challenge(session, now))
@@ -281,6 +323,7 @@ class Traffic:
     def _hear_again(self, session: Session, path: UnconfirmedPath, record: Record) -> None:
         if session.check_s is None:
             session.path = None
+            self._note_move(session)
         else:
             path.received_bytes += _size_bytes(record)
 
@@ -296,6 +339,7 @@ class Traffic:
             self._answer_challenge(session, message, record, address)
         elif session.path is not None and _is_answer(session.path, content):
             session.path = None
+            self._note_move(session)
             self._checks.end(session)
             self._counters.path_checks_passed += 1
         else:
@@ -309,16 +353,17 @@ class Traffic:
         if address == session.address:
             is_allowed = self._may_send(session, size_bytes)
         else:
-            is_allowed = (
-                size_bytes <= self._config.unconfirmed_factor * _size_bytes(record)
-                and session.next_sequence <= MAX_SEQUENCE
-            )
+            is_allowed = size_bytes <= self._config.unconfirmed_factor * _size_bytes(
+                record
+            ) and self._has_number(session)
         if is_allowed:
             self._counters.path_challenges_answered += 1
             self._outbox.append((session.seal(_ROUTABILITY, answer), address))
 
     def _confirm(self, session: Session) -> list[Event]:
         session.is_confirmed = True
+        if self.durability is not None:
+            self.durability.ask(session)
         self._forget_last_flight(session)
         sessions = self._table.of_identity(session.identity)
         return [self._supersede(older) for older in sessions[: sessions.index(session)]]
@@ -363,11 +408,22 @@ class Traffic:
         if not self._may_send(session, len(content) + session.sealer.overhead_bytes):
             return False
         self._outbox.append((session.seal(content_type, content), session.address))
+        if session.next_sequence >= session.send_limit - ASK_AT and self.durability is not None:
+            self.durability.ask(session)
         return True
 
-    def _may_send(self, session: Session, size_bytes: int) -> bool:
+    def _has_number(self, session: Session) -> bool:
+        """Whether a record may be sent; if not, that is counted and seen to."""
         # Alerts and repetitions, which a peer can ask for, may have taken the numbers that `send` left.
-        if session.next_sequence > MAX_SEQUENCE:
+        if session.next_sequence < session.send_limit:
+            return True
+        if self.durability is not None and session.next_sequence < MAX_SEQUENCE:
+            self._counters.sends_unreserved += 1
+            self.durability.ask(session)
+        return False
+
+    def _may_send(self, session: Session, size_bytes: int) -> bool:
+        if session.next_sequence >= session.send_limit and not self._has_number(session):
             return False
         path = session.path
         if path is not None:
@@ -376,6 +432,10 @@ class Traffic:
                 return False
             path.sent_bytes += size_bytes
         return True
+
+    def _note_move(self, session: Session) -> None:
+        if self.durability is not None:
+            self.durability.note_move(session)
 
     def _supersede(self, session: Session) -> SessionEnded:
         self._counters.sessions_superseded += 1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dtls import alerts, extensions, keys, messages, record
+from gateway.dtls import alerts, extensions, journal, keys, messages, record, storedstate
 from gateway.dtls.errors import DecodeError
 from gateway.dtls.fragments import HandshakeMessage, Reassembler, Reassembly, fragment
 from gateway.dtls.replay import WINDOW, ReplayWindow
@@ -33,6 +33,9 @@ DECODERS: dict[str, Callable[[bytes], Any]] = {
     "client_key_exchange": messages.decode_psk_client_key_exchange,
     "server_hello_done": messages.decode_server_hello_done,
     "finished": messages.decode_finished,
+    "journal": journal.decode_entries,
+    "stored_keys": storedstate.decode_keys,
+    "stored_session": storedstate.decode_session,
 }
 FOREIGN_HELLOS = [bytes.fromhex(row["hex"])[25:] for row in load("client_hellos.json", "client_hellos")]
 

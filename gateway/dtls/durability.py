@@ -1,0 +1,357 @@
+"""What of the sessions must be on disk before what may happen, so that a crash repeats nothing.
+
+    sending     A number may be used below the session's `send_limit`. Where it restarts from is on disk
+                before: the limit rises in blocks, and the next block is asked for while half is left.
+    receiving   A record is taken up to the session's `ceiling`. One above is held until the ceiling on
+                disk is past it. After a crash nothing up to the ceiling is taken again.
+
+Numbers of a session that was never stored are free up to its first limit: its keys go with it. Knows
+neither disk nor time: its owner takes batches, stores each, and says so before it takes the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from itertools import islice
+from typing import Final, NamedTuple
+
+from gateway.address import Address
+from gateway.dtls.counters import Counters
+from gateway.dtls.journal import encode_entry
+from gateway.dtls.record import MAX_SEQUENCE, Record
+from gateway.dtls.session import UNLIMITED_CEILING, UNLIMITED_SENDING, Session
+from gateway.dtls.storedstate import StoredSession, encode_session
+
+RESERVED: Final = 64
+"Numbers in a block: what a crash may leave out."
+
+ASK_AT: Final = 32
+"With so many left, the next block is asked for."
+
+AHEAD: Final = 2
+"Records above the newest that may be received before the disk knows; a crash loses them."
+
+HELD_RECORDS: Final = 4
+"Of one session."
+
+HELD_BYTES: Final = 4096
+"Of one session."
+
+HELD_TOTAL_BYTES: Final = 4 << 20
+
+FRESH_SESSIONS: Final = 1000
+"Rows of new sessions in one batch."
+
+SWEEP_SESSIONS: Final = 500
+"Sessions that a sweep adds to one batch."
+
+
+class Urgency(IntEnum):
+    """Whether a batch should be taken."""
+
+    NONE = 0
+    SOON = 1
+    NOW = 2
+    "A record is held, or a session has no numbers left."
+
+
+class HeldRecord(NamedTuple):
+    """An authentic record above its session's ceiling."""
+
+    session: Session
+    record: Record
+    address: Address
+
+
+class StoredRow(NamedTuple):
+    """What is stored once for a session."""
+
+    session: Session
+    state: bytes
+    "`storedstate.StoredSession`, encoded; to be sealed."
+
+
+class Promise(NamedTuple):
+    """What a session may do once its batch is on disk."""
+
+    session: Session
+    ceiling: int
+    send_limit: int
+
+
+class Batch(NamedTuple):
+    """What belongs on disk in one transaction."""
+
+    rows: list[StoredRow]
+    gone: list[int]
+    "Numbers of the sessions whose rows are to be deleted; of some there is none."
+
+    entries: bytes
+    "One row of the journal (`journal.decode_entries`)."
+
+    promises: list[Promise]
+
+    ends_sweep: bool
+    "With this batch every session has an entry since the sweep began: all rows before are superseded."
+
+    is_whole: bool
+    "With this batch every session has its row."
+
+
+class Durability:
+    """The sessions of one endpoint, as far as they are not on disk."""
+
+    __slots__ = (
+        "_asking",
+        "_counters",
+        "_fresh",
+        "_gone",
+        "_held",
+        "_held_bytes",
+        "_is_lifted",
+        "_is_urgent",
+        "_moved",
+        "_sweep",
+        "dirty",
+    )
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self.dirty: dict[int, Session] = {}
+        "By number: sessions that have received a newer record. Whoever knows of one puts it in."
+
+        self._asking: dict[int, Session] = {}
+        self._fresh: dict[int, Session] = {}
+        self._moved: set[int] = set()
+        self._gone: list[int] = []
+        self._held: dict[int, list[HeldRecord]] = {}
+        self._held_bytes = 0
+        self._sweep: Iterator[Session] | None = None
+        self._is_urgent = False
+        self._is_lifted = False
+
+    @property
+    def urgency(self) -> Urgency:
+        """Whether there is something to take."""
+        if self._is_lifted:
+            return Urgency.NONE
+        if self._is_urgent:
+            return Urgency.NOW
+        is_waiting = self.dirty or self._asking or self._fresh or self._gone or self._sweep is not None
+        return Urgency.SOON if is_waiting else Urgency.NONE
+
+    # --- from the sessions at work
+
+    def adopt(self, session: Session) -> None:
+        """A handshake has made *session*."""
+        if not self._is_lifted:
+            session.ceiling = -1
+            session.send_limit = _reserve(session.next_sequence)
+            self._fresh[session.number] = session
+
+    def drop(self, session: Session) -> None:
+        """*session* is over."""
+        number = session.number
+        self.dirty.pop(number, None)
+        self._asking.pop(number, None)
+        self._moved.discard(number)
+        for held in self._held.pop(number, ()):
+            self._held_bytes -= len(held.record.fragment)
+        if self._fresh.pop(number, None) is None and not self._is_lifted:
+            self._gone.append(number)
+
+    def note_move(self, session: Session) -> None:
+        """*session* has another confirmed address."""
+        self._asking[session.number] = session
+        self._moved.add(session.number)
+
+    def ask(self, session: Session) -> None:
+        """*session* has few numbers left, or none."""
+        self._asking[session.number] = session
+        if session.next_sequence >= session.send_limit:
+            self._is_urgent = True
+
+    def hold(self, session: Session, record: Record, address: Address) -> None:
+        """*record* is authentic and above the ceiling: keep it until that has risen, or drop it."""
+        held = self._held.get(session.number, [])
+        if any(other.record.sequence == record.sequence for other in held):
+            self._counters.replayed_records += 1
+            return
+        size = len(record.fragment)
+        if (
+            len(held) >= HELD_RECORDS
+            or sum(len(other.record.fragment) for other in held) + size > HELD_BYTES
+            or self._held_bytes + size > HELD_TOTAL_BYTES
+        ):
+            self._counters.held_records_dropped += 1
+            return
+        self._counters.records_held += 1
+        self._held[session.number] = [*held, HeldRecord(session, record, address)]
+        self._held_bytes += size
+        self.dirty[session.number] = session
+        self._is_urgent = True
+
+    # --- from the owner
+
+    def take(self, now: float, wall_ms: int) -> Batch:
+        """What is not on disk, or some of it; the batch before must be `saved`, or lost with the file."""
+        fresh = dict(islice(self._fresh.items(), FRESH_SESSIONS))
+        for number in fresh:
+            del self._fresh[number]
+        received = self.dirty.copy()
+        # Its owner holds on to the very dictionary.
+        self.dirty.clear()
+        self._is_urgent = False
+        if self._fresh:
+            self._put_back(received)
+        moved, self._moved = self._moved, set()
+        asking, self._asking = self._asking, {}
+        gone, self._gone = self._gone, []
+        is_sweeping = self._sweep is not None
+        swept = self._take_swept()
+        entries: list[bytes] = []
+        promises: list[Promise] = []
+        for number, session in (swept | asking | received | fresh).items():
+            if number in self._fresh:
+                continue
+            has_received = number in received or number in fresh
+            promise = self._promise(session, has_received)
+            is_addressed = number in moved or number in fresh or number in swept
+            address = session.confirmed_address if is_addressed else None
+            entries.append(
+                encode_entry(number, promise.send_limit, promise.ceiling, session.is_confirmed, address)
+            )
+            promises.append(promise)
+        return Batch(
+            [StoredRow(session, _state_of(session, now, wall_ms)) for session in fresh.values()],
+            gone,
+            b"".join(entries),
+            promises,
+            is_sweeping and self._sweep is None,
+            not self._fresh,
+        )
+
+    def saved(self, batch: Batch) -> list[HeldRecord]:
+        """*batch* is on disk: gives the records that may be received now."""
+        released: list[HeldRecord] = []
+        for session, ceiling, send_limit in batch.promises:
+            if session.is_over:
+                continue
+            session.ceiling = ceiling
+            session.send_limit = send_limit
+            if session.number in self._held:
+                released += self._release(session)
+        return released
+
+    def sweep(self, sessions: Iterable[Session]) -> None:
+        """Give each of *sessions* an entry in the batches to come, so that older ones can go."""
+        self._sweep = iter(list(sessions))
+
+    def lift(self, sessions: Iterable[Session]) -> list[HeldRecord]:
+        """There is no file any more: nothing waits for it. Gives what was held."""
+        self._is_lifted = True
+        for session in sessions:
+            session.ceiling = UNLIMITED_CEILING
+            session.send_limit = UNLIMITED_SENDING
+        released = [held for each in self._held.values() for held in each]
+        self._held.clear()
+        self._held_bytes = 0
+        self._forget_changes()
+        self._fresh.clear()
+        return released
+
+    def begin(self, sessions: Iterable[Session]) -> None:
+        """There is a file again, and nothing in it. It must not count before all *sessions* are in it."""
+        self._is_lifted = False
+        self._forget_changes()
+        for session in sessions:
+            # Good at once: the file knows of no lower ones.
+            session.ceiling = clamp(session.window.newest + AHEAD)
+            session.send_limit = _reserve(session.next_sequence)
+            self._fresh[session.number] = session
+
+    def finish(self, sessions: Iterable[Session]) -> bytes:
+        """The last entries, of *sessions* that take and give nothing any more: no gap is left to them."""
+        return b"".join(
+            encode_entry(
+                session.number,
+                clamp(session.next_sequence),
+                session.window.newest,
+                session.is_confirmed,
+                session.confirmed_address,
+            )
+            for session in sessions
+        )
+
+    # --- inside
+
+    def _forget_changes(self) -> None:
+        self.dirty.clear()
+        self._asking.clear()
+        self._moved.clear()
+        self._gone.clear()
+        self._sweep = None
+        self._is_urgent = False
+
+    def _take_swept(self) -> dict[int, Session]:
+        if self._sweep is None:
+            return {}
+        sessions = list(islice(self._sweep, SWEEP_SESSIONS))
+        if len(sessions) < SWEEP_SESSIONS:
+            self._sweep = None
+        return {session.number: session for session in sessions if not session.is_over}
+
+    def _put_back(self, received: dict[int, Session]) -> None:
+        """Sessions whose own row is not in this batch must wait for it."""
+        for number in self._fresh.keys() & received.keys():
+            self.dirty[number] = received.pop(number)
+            self._is_urgent = self._is_urgent or number in self._held
+
+    def _promise(self, session: Session, has_received: bool) -> Promise:
+        ceiling, limit = session.ceiling, session.send_limit
+        if has_received:
+            highest = session.window.newest
+            held = self._held.get(session.number)
+            if held is not None:
+                highest = max(highest, *(each.record.sequence for each in held))
+            ceiling = max(ceiling, clamp(highest + AHEAD))
+        if limit - session.next_sequence <= ASK_AT:
+            limit = _reserve(session.next_sequence)
+        return Promise(session, ceiling, limit)
+
+    def _release(self, session: Session) -> list[HeldRecord]:
+        held = self._held.pop(session.number)
+        ready = [each for each in held if clamp(each.record.sequence + AHEAD) <= session.ceiling]
+        waiting = [each for each in held if clamp(each.record.sequence + AHEAD) > session.ceiling]
+        if waiting:
+            self._held[session.number] = waiting
+            self.dirty[session.number] = session
+            self._is_urgent = True
+        self._held_bytes -= sum(len(each.record.fragment) for each in ready)
+        return ready
+
+
+def clamp(sequence: int) -> int:
+    """*sequence*, or the last number there is."""
+    return min(sequence, MAX_SEQUENCE)
+
+
+def _reserve(next_sequence: int) -> int:
+    return clamp(next_sequence + RESERVED)
+
+
+def _state_of(session: Session, now: float, wall_ms: int) -> bytes:
+    def at_ms(instant: float) -> int:
+        return max(1, wall_ms + round((instant - now) * 1000))
+
+    return encode_session(
+        StoredSession(
+            session.keys,
+            session.cid,
+            at_ms(session.established_at),
+            None if session.expires_at is None else at_ms(session.expires_at),
+            None if session.check_s is None else round(session.check_s * 1000),
+            session.credential,
+        )
+    )
