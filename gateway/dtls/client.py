@@ -24,7 +24,14 @@ from gateway.dtls.events import (
     SessionEnd,
 )
 from gateway.dtls.messages import HandshakeType, decode_fragments
-from gateway.dtls.record import ContentType, Record, decode_records
+from gateway.dtls.record import (
+    CHANGE_CIPHER_SPEC_BODY,
+    ContentType,
+    Record,
+    decode_records,
+    encode_record,
+)
+from gateway.dtls.resumption import ClientResumable
 from gateway.dtls.routability import RoutabilityType, decode_routability_message, encode_routability_message
 from gateway.dtls.session import Keys
 from gateway.dtls.settings import ClientConfig
@@ -61,8 +68,10 @@ class Client:
         "_handshake",
         "_has_rrc",
         "_keys",
+        "_last_flight",
         "_next_sequence",
         "_outbox",
+        "resumable",
         "state",
     )
 
@@ -74,6 +83,10 @@ class Client:
         self._keys: Keys | None = None
         self._next_sequence = 0
         self._outbox: list[bytes] = []
+        self._last_flight: tuple[int, bytes] | None = None
+        self.resumable: ClientResumable | None = None
+        "What a later client may begin with, once this one is established; None: nothing."
+
         self.state = ClientState.IDLE
 
     @property
@@ -149,6 +162,8 @@ class Client:
             self._let_go(ClientState.ESTABLISHED)
             self._has_rrc = handshake.has_rrc
             self._keys = handshake.make_keys()
+            self._last_flight = handshake.last_flight
+            self.resumable = handshake.make_resumable()
             self._next_sequence = self._keys.next_sequence
             return (ClientEstablished(),)
         if handshake.state is HandshakeState.FAILED:
@@ -173,6 +188,7 @@ class Client:
         keys.window.mark(record.sequence)
         content_type, content = opened
         if content_type == _APPLICATION_DATA:
+            self._last_flight = None
             return (ClientData(content),) if content else ()
         if content_type == _ALERT:
             return self._receive_alert(keys, content)
@@ -203,6 +219,14 @@ class Client:
             return
         if message_type == HandshakeType.HELLO_REQUEST:
             self._transmit(keys, _ALERT, _NO_RENEGOTIATION)
+        elif message_type == HandshakeType.FINISHED and self._last_flight is not None:
+            self._repeat_last_flight(keys, *self._last_flight)
+
+    def _repeat_last_flight(self, keys: Keys, next_in_clear: int, finished: bytes) -> None:
+        self._last_flight = next_in_clear + 1, finished
+        change = encode_record(ContentType.CHANGE_CIPHER_SPEC, next_in_clear, CHANGE_CIPHER_SPEC_BODY)
+        self._transmit(keys, _HANDSHAKE, finished)
+        self._outbox.append(change + self._outbox.pop())
 
     def _receive_routability(self, keys: Keys, content: bytes) -> None:
         try:

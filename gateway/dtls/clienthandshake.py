@@ -18,6 +18,13 @@
                                  <--------     [ChangeCipherSpec]         FINISH
                                                Finished                   ESTABLISHED
 
+    with an earlier session that the server knows (RFC 5246 figure 2):
+                                 <--------     ServerHello                CHANGE
+                                               [ChangeCipherSpec]         FINISH
+                                               Finished                   ESTABLISHED
+    [ChangeCipherSpec]
+    Finished                     -------->
+
 Sends by leaving datagrams in `to_send`. Knows nothing of what comes after the handshake.
 """
 
@@ -59,6 +66,7 @@ from gateway.dtls.handshake import (
     derive,
     is_finished_right,
     make_premaster,
+    resume,
 )
 from gateway.dtls.keys import verify_data
 from gateway.dtls.messages import (
@@ -82,6 +90,7 @@ from gateway.dtls.record import (
     Record,
 )
 from gateway.dtls.replay import ReplayWindow
+from gateway.dtls.resumption import ClientResumable
 from gateway.dtls.session import Keys
 from gateway.dtls.settings import ClientConfig
 from gateway.dtls.signatures import SCHEMES
@@ -132,6 +141,7 @@ class ClientHandshake:
         "_server_hello",
         "_writer",
         "failure",
+        "last_flight",
         "state",
         "to_send",
     )
@@ -152,6 +162,9 @@ class ClientHandshake:
         self._server_hello: ServerHello | None = None
         self._secrets: Secrets | None = None
         self._exchange: ClientExchange | None = None
+        self.last_flight: tuple[int, bytes] | None = None
+        "Of a resumed session: the number of our next record in clear, and our Finished, which may get lost."
+
         self._messages: list[bytes] = []
         self._keys: tuple[RecordOpener, RecordSealer, ReplayWindow] | None = None
         self._send_hello(b"", now)
@@ -195,6 +208,16 @@ class ClientHandshake:
         self._give_up_at = now + self._retransmission.interval_s
         self._send_flight()
 
+    def make_resumable(self) -> ClientResumable | None:
+        """What a later connection may begin with; None: the server does not offer it."""
+        hello, secrets = self._server_hello, self._secrets
+        assert hello is not None, "established with a server"
+        assert secrets is not None, "established with keys"
+        if not hello.session_id or not hello.has_extended_master_secret:
+            return None
+        has_etm = ExtensionType.ENCRYPT_THEN_MAC in hello.extensions
+        return ClientResumable(hello.session_id, secrets.master, hello.cipher_suite, has_etm)
+
     def make_keys(self) -> Keys:
         """What an established handshake leaves."""
         assert self._keys is not None, "established with keys"
@@ -204,7 +227,10 @@ class ClientHandshake:
 
     def _send_hello(self, cookie: bytes, now: float) -> None:
         config = self._config
-        body = encode_client_hello(DTLS_1_2, self._random, b"", cookie, config.suites, self._extensions)
+        session_id = b"" if config.resumable is None else config.resumable.session_id
+        body = encode_client_hello(
+            DTLS_1_2, self._random, session_id, cookie, config.suites, self._extensions
+        )
         message = encode_message(HandshakeType.CLIENT_HELLO, self._message_seq, body)
         self._message_seq += 1
         self._messages = [message]
@@ -291,9 +317,23 @@ class ClientHandshake:
         self._check(hello)
         suite = SUITES[hello.cipher_suite]
         self._server_hello = hello
-        self._exchange = ClientExchange(self._config, suite, self._random, hello, self._entropy)
         self._messages.append(message.encode())
+        resumable = self._config.resumable
+        if resumable is not None and hello.session_id == resumable.session_id:
+            self._resume(resumable, hello)
+            return
+        self._exchange = ClientExchange(self._config, suite, self._random, hello, self._entropy)
         self.state = _AFTER_HELLO[suite.key_exchange]
+
+    def _resume(self, resumable: ClientResumable, hello: ServerHello) -> None:
+        has_etm = ExtensionType.ENCRYPT_THEN_MAC in hello.extensions
+        is_same = (hello.cipher_suite, has_etm) == (resumable.suite, resumable.encrypt_then_mac)
+        if not is_same or not hello.has_extended_master_secret:
+            raise AlertError(AlertDescription.ILLEGAL_PARAMETER, "a session resumed as another")
+        self._protect(resume(resumable.master, SUITES[hello.cipher_suite], self._random, hello.random), hello)
+        self._retransmission.stop()
+        self._give_up_at += self._retransmission.interval_s
+        self.state = State.CHANGE
 
     def _check(self, hello: ServerHello) -> None:
         if hello.version != DTLS_1_2:
@@ -361,8 +401,12 @@ class ClientHandshake:
         session_hash = self._handshake_hash() if hello.has_extended_master_secret else None
         premaster = make_premaster(self._taken.psk, self._taken.shared)
         secrets = derive(premaster, suite, self._random, hello.random, session_hash)
+        self._protect(secrets, hello)
+        return secrets
+
+    def _protect(self, secrets: Secrets, hello: ServerHello) -> None:
         opener, sealer = protect(
-            suite,
+            SUITES[hello.cipher_suite],
             secrets.block,
             is_client=True,
             own_cid=(self._config.cid or b"") if hello.connection_id is not None else b"",
@@ -373,13 +417,18 @@ class ClientHandshake:
         self._writer.protect_with(sealer)
         self._keys = opener, sealer, ReplayWindow()
         self._secrets = secrets
-        return secrets
 
     def _receive_finished(self, message: HandshakeMessage, now: float) -> None:
         assert self._secrets is not None, "FINISH comes after the keys"
         data = decode_finished(message.body)
         if not is_finished_right(data, self._secrets.mac, False, self._handshake_hash()):
             raise AlertError(AlertDescription.DECRYPT_ERROR, "the server's Finished is wrong")
+        if self._exchange is None:
+            self._messages.append(message.encode())
+            data = verify_data(self._secrets.mac, True, self._handshake_hash())
+            finished = self._say(HandshakeType.FINISHED, data)
+            self._start_flight((CHANGE_CIPHER_SPEC, handshake_message(finished, 1)), now)
+            self.last_flight = self._writer.next_in_clear, finished
         self.state = State.ESTABLISHED
 
 

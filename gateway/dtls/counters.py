@@ -42,6 +42,7 @@ class Counters:
         "records_held",
         "renegotiations_refused",
         "replayed_records",
+        "resumptions_refused",
         "retransmissions",
         "sends_over_budget",
         "sends_unreserved",
@@ -112,6 +113,9 @@ class Counters:
 
     renegotiations_refused: int
     replayed_records: int
+    resumptions_refused: int
+    "By the owner: a full handshake took their place."
+
     retransmissions: int
     sends_over_budget: int
     "Records not sent to an address that is not confirmed yet."

@@ -25,6 +25,7 @@ from gateway.dtls.messages import HandshakeType
 from gateway.dtls.record import ContentType, Record, decode_records
 from gateway.dtls.refusal import CredentialRefusal
 from gateway.dtls.restoring import restore
+from gateway.dtls.resumption import Resumables
 from gateway.dtls.session import Session
 from gateway.dtls.sessions import SessionTable
 from gateway.dtls.settings import EndpointConfig
@@ -57,9 +58,10 @@ class Endpoint:
         self._outbox: Outbox = []
         self._sessions = SessionTable(config.max_sessions, config.stale_s)
         self._front = HelloFront(config, entropy, self.counters, now)
-        self._traffic = Traffic(config, entropy, self._sessions, self.counters, self._outbox)
+        self._resumables = resumables = Resumables(config.max_resumable)
+        self._traffic = Traffic(config, entropy, self._sessions, resumables, self.counters, self._outbox)
         self._handshakes = Handshakes(
-            config, entropy, self.counters, self._traffic, self._sessions, self._outbox, now
+            config, entropy, self.counters, self._traffic, self._sessions, resumables, self._outbox, now
         )
 
     @property
@@ -71,6 +73,11 @@ class Endpoint:
     def handshake_count(self) -> int:
         """Handshakes begun (after their cookie) and neither completed nor failed."""
         return len(self._handshakes)
+
+    @property
+    def resumable_count(self) -> int:
+        """Identities that may go on with an earlier session."""
+        return len(self._resumables)
 
     def receive_datagram(self, datagram: bytes, address: Address, now: float) -> Sequence[Event]:
         """What a datagram brings about. One that brings nothing about is counted, see `counters`."""
@@ -87,12 +94,15 @@ class Endpoint:
             self._traffic.end_datagram()
         return events
 
-    def provide_psk(self, handshake: int, psk: bytes | None, now: float) -> Sequence[Event]:
+    def provide_psk(
+        self, handshake: int, psk: bytes | None, now: float, credential: bytes = b""
+    ) -> Sequence[Event]:
         """Answer a `PskRequested`; None: there is no such identity, which the peer must not learn.
 
-        An answer that comes late, or twice, changes nothing.
+        *credential*: what the key rests on, at most 255 bytes, for `ResumptionRequested`. An answer that
+        comes late, or twice, changes nothing.
         """
-        return self._handshakes.provide_psk(handshake, psk, now)
+        return self._handshakes.provide_psk(handshake, psk, now, credential)
 
     def provide_credential(
         self, handshake: int, verdict: CredentialAccepted | CredentialRefusal, now: float
@@ -102,6 +112,13 @@ class Endpoint:
         An answer that comes late, or twice, changes nothing.
         """
         return self._handshakes.provide_credential(handshake, verdict, now)
+
+    def provide_resumption(self, handshake: int, is_welcome: bool, now: float) -> Sequence[Event]:
+        """Answer a `ResumptionRequested`; who is not welcome is asked for a full handshake.
+
+        An answer that comes late, or twice, changes nothing.
+        """
+        return self._handshakes.provide_resumption(handshake, is_welcome, now)
 
     def use_credential(self, credential: Credential | None) -> None:
         """Show *credential* in handshakes that begin from now on; None: no suites with certificates."""
@@ -132,6 +149,7 @@ class Endpoint:
         """End everything that rests on the key of *identity*: sessions with close_notify, handshakes."""
         sessions = self._sessions.of_identity(identity)
         ended: list[Event] = [self._traffic.end(each, SessionEnd.ENDED, notify=True) for each in sessions]
+        self._resumables.end_identity(identity)
         return ended + self._handshakes.end_identity(identity)
 
     # --- sessions that outlive the process; only with `EndpointConfig.persist_sessions`

@@ -1,7 +1,8 @@
 """What the DTLS endpoint, and the client role, tell their owner.
 
 The owner answers `PskRequested` by `Endpoint.provide_psk`, `CertificatePresented` and
-`RawPublicKeyPresented` by `Endpoint.provide_credential`, at once or later; it hands `ApplicationData`
+`RawPublicKeyPresented` by `Endpoint.provide_credential`, `ResumptionRequested` by
+`Endpoint.provide_resumption`, at once or later; it hands `ApplicationData`
 upwards, and lets go of what it keeps about a session at `SessionEnded`.
 """
 
@@ -91,6 +92,21 @@ class RawPublicKeyPresented:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumptionRequested:
+    """A client wants to go on with an earlier session; does what it rested on still hold?"""
+
+    handshake: int
+    "Names the handshake in `Endpoint.provide_resumption`; never reused."
+
+    identity: bytes
+    credential: bytes
+    "As the owner gave it when the key was provided or the certificate accepted."
+
+    address: Address
+    server_name: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialAccepted:
     """The owner's verdict on a certificate or raw public key that is welcome."""
 
@@ -99,6 +115,9 @@ class CredentialAccepted:
 
     expires_at: float | None = None
     "When the session ends by itself, in monotonic seconds; None: it does not."
+
+    credential: bytes = b""
+    "What the identity rests on, at most 255 bytes, for `ResumptionRequested`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +162,7 @@ Event = (
     PskRequested
     | CertificatePresented
     | RawPublicKeyPresented
+    | ResumptionRequested
     | SessionEstablished
     | ApplicationData
     | SessionEnded

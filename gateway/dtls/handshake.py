@@ -162,6 +162,11 @@ def derive(
         master = keys.master_secret(premaster, client_random, server_random)
     else:
         master = keys.extended_master_secret(premaster, session_hash)
+    return resume(master, suite, client_random, server_random)
+
+
+def resume(master: bytes, suite: Suite, client_random: bytes, server_random: bytes) -> Secrets:
+    """The keys of an abbreviated handshake, out of the master secret of the full one (RFC 5246 §7.3)."""
     mac = keys.HmacSha256(master)
     return Secrets(master, mac, keys.key_block(mac, client_random, server_random, suite))
 

@@ -21,16 +21,19 @@ from gateway.dtls.events import (
     HandshakeFailure,
     PskRequested,
     RawPublicKeyPresented,
+    ResumptionRequested,
     SessionEstablished,
 )
 from gateway.dtls.hello import VerifiedHello
 from gateway.dtls.limits import HostRate
 from gateway.dtls.messages import HANDSHAKE_HEADER_BYTES, NULL_COMPRESSION
-from gateway.dtls.negotiation import Choice, Refusal, choose, make_offer
+from gateway.dtls.negotiation import Choice, Refusal, choose, choose_resumed, make_offer
 from gateway.dtls.proof import ShownCertificate
 from gateway.dtls.record import ContentType, Record, encode_record
 from gateway.dtls.refusal import CredentialRefusal
+from gateway.dtls.resumption import Resumable, Resumables
 from gateway.dtls.server import ServerHandshake, ServerSettings
+from gateway.dtls.serverresumption import ResumingHandshake
 from gateway.dtls.serverstates import ASKING, State
 from gateway.dtls.sessions import SessionTable
 from gateway.dtls.settings import EndpointConfig
@@ -56,6 +59,7 @@ class Handshakes:
         "_offer",
         "_outbox",
         "_rate",
+        "_resumables",
         "_settings",
         "_table",
         "_traffic",
@@ -68,6 +72,7 @@ class Handshakes:
         counters: Counters,
         traffic: Traffic,
         table: SessionTable,
+        resumables: Resumables,
         outbox: Outbox,
         now: float,
     ) -> None:
@@ -77,6 +82,7 @@ class Handshakes:
         self._table = table
         self._outbox = outbox
         self._settings = ServerSettings(config, config.retransmit, entropy, counters)
+        self._resumables = resumables
         self._offer = make_offer(config.suites, config.cbc, config.credential)
         self._rate = HostRate(config.handshakes_per_minute, now)
         self._deadlines = Deadlines()
@@ -109,18 +115,18 @@ class Handshakes:
             return (HandshakeFailed(address, None, HandshakeFailure.LIMIT),)
         choice = self._choose(verified)
         if isinstance(choice, Refusal):
-            self._counters.handshakes_failed += 1
-            alert = encode_alert(fatal(choice.alert))
-            self._outbox.append((encode_record(ContentType.ALERT, verified.record_sequence, alert), address))
-            return (HandshakeFailed(address, None, choice.reason),)
+            return self._refuse(verified, choice, address)
         if choice.has_legacy_cid:
             self._counters.legacy_connection_ids += 1
         if present is not None:
             self._counters.handshakes_restarted += 1
             self._forget(present)
         events = self._make_room()
-        self._start(verified, choice, address, now)
-        return events
+        entry = self._find_resumable(verified, now)
+        if entry is None:
+            self._start(verified, choice, address, now)
+            return events
+        return [*events, *self._start_resumption(verified, entry, choice, address, now)]
 
     def receive(
         self, handshake: ServerHandshake, record: Record, is_alone: bool, now: float
@@ -132,13 +138,33 @@ class Handshakes:
         handshake.receive(record, now)
         return self._settle(handshake, before, now)
 
-    def provide_psk(self, number: int, psk: bytes | None, now: float) -> Sequence[Event]:
+    def provide_resumption(self, number: int, is_welcome: bool, now: float) -> Sequence[Event]:
+        """The answer to a ResumptionRequested; ignored when its handshake is no more or was answered."""
+        handshake = self._by_number.get(number)
+        if not isinstance(handshake, ResumingHandshake) or handshake.state is not State.RESUMPTION:
+            self._counters.late_keys += 1
+            return ()
+        if is_welcome:
+            handshake.provide_resumption(now)
+            return self._settle(handshake, State.RESUMPTION, now)
+        self._counters.resumptions_refused += 1
+        self._resumables.discard(handshake.session_id)
+        self._forget(handshake)
+        choice = self._choose(handshake.verified)
+        if isinstance(choice, Refusal):
+            return self._refuse(handshake.verified, choice, handshake.address)
+        self._start(handshake.verified, choice, handshake.address, now)
+        return ()
+
+    def provide_psk(
+        self, number: int, psk: bytes | None, now: float, credential: bytes = b""
+    ) -> Sequence[Event]:
         """The answer to a PskRequested; ignored when its handshake is no more or was answered."""
         handshake = self._by_number.get(number)
         if handshake is None or handshake.state is not State.KEY:
             self._counters.late_keys += 1
             return ()
-        handshake.provide_psk(psk, now)
+        handshake.provide_psk(psk, now, credential)
         return self._settle(handshake, State.KEY, now)
 
     def provide_credential(
@@ -194,12 +220,51 @@ class Handshakes:
             return Refusal(AlertDescription.HANDSHAKE_FAILURE, HandshakeFailure.PROTOCOL_ERROR)
         return choose(verified.message[HANDSHAKE_HEADER_BYTES:], self._offer)
 
+    def _refuse(self, verified: VerifiedHello, refusal: Refusal, address: Address) -> Sequence[Event]:
+        self._counters.handshakes_failed += 1
+        alert = encode_alert(fatal(refusal.alert))
+        self._outbox.append((encode_record(ContentType.ALERT, verified.record_sequence, alert), address))
+        return (HandshakeFailed(address, None, refusal.reason),)
+
+    def _find_resumable(self, verified: VerifiedHello, now: float) -> Resumable | None:
+        session_id = verified.hello.session_id
+        return self._resumables.find(session_id, now) if session_id else None
+
+    def _start_resumption(
+        self, verified: VerifiedHello, entry: Resumable, full: Choice, address: Address, now: float
+    ) -> Sequence[Event]:
+        choice = choose_resumed(verified.message[HANDSHAKE_HEADER_BYTES:], self._offer, entry)
+        if isinstance(choice, Refusal):
+            return self._refuse(verified, choice, address)
+        if choice is None:
+            self._start(verified, full, address, now)
+            return ()
+        self._last_number += 1
+        handshake = ResumingHandshake(
+            self._last_number, address, verified, choice, self._choose_cid(choice), self._settings, now, entry
+        )
+        self._enter(handshake)
+        return (_question(handshake),)
+
     def _start(self, verified: VerifiedHello, choice: Choice, address: Address, now: float) -> None:
         self._last_number += 1
-        cid = b"" if choice.peer_cid is None else self._new_cid()
         handshake = ServerHandshake(
-            self._last_number, address, verified, choice, cid, self._settings, now, self._offer.credential
+            self._last_number,
+            address,
+            verified,
+            choice,
+            self._choose_cid(choice),
+            self._settings,
+            now,
+            self._offer.credential,
         )
+        self._enter(handshake)
+
+    def _choose_cid(self, choice: Choice) -> bytes:
+        return b"" if choice.peer_cid is None else self._new_cid()
+
+    def _enter(self, handshake: ServerHandshake) -> None:
+        cid, address = handshake.cid, handshake.address
         self._counters.handshakes_begun += 1
         self._by_number[handshake.number] = handshake
         self._by_address[address] = handshake
@@ -229,6 +294,8 @@ class Handshakes:
         if ended is None:
             self._counters.handshakes_failed += 1
             return (HandshakeFailed(handshake.address, handshake.identity, HandshakeFailure.LIMIT),)
+        if handshake.session_id and not isinstance(handshake, ResumingHandshake):
+            self._resumables.add(handshake.session_id, handshake.make_resumable(session.identity, now), now)
         self._flush(handshake)
         self._counters.handshakes_completed += 1
         return [*ended, SessionEstablished(session)]
@@ -278,6 +345,9 @@ class Handshakes:
 def _question(handshake: ServerHandshake) -> Event:
     """What the owner is asked by a handshake that waits for the answer."""
     number, address, server_name = handshake.number, handshake.address, handshake.server_name
+    if isinstance(handshake, ResumingHandshake):
+        entry = handshake.resumable
+        return ResumptionRequested(number, entry.identity, entry.credential, address, server_name)
     shown = handshake.shown
     if shown is None:
         assert handshake.identity is not None, "KEY comes with one"

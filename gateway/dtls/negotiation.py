@@ -30,6 +30,7 @@ from gateway.dtls.extensions import (
 from gateway.dtls.groups import NamedGroup, choose_group
 from gateway.dtls.messages import ClientHello, decode_client_hello
 from gateway.dtls.record import DTLS_1_2
+from gateway.dtls.resumption import Resumable
 from gateway.dtls.settings import CbcPolicy
 from gateway.dtls.signatures import SignatureScheme
 from gateway.dtls.suites import SUITES, Suite
@@ -131,6 +132,26 @@ def choose(body: bytes, offer: Offer) -> Choice | Refusal:
         return Refusal(AlertDescription.DECODE_ERROR, HandshakeFailure.PROTOCOL_ERROR)
     except AlertError as error:
         return Refusal(error.description, HandshakeFailure.PROTOCOL_ERROR)
+
+
+def choose_resumed(body: bytes, offer: Offer, entry: Resumable) -> Choice | Refusal | None:
+    """Answer the hello that names the session of *entry*; None: only a full handshake will do.
+
+    The suite, encrypt-then-MAC and the host are those of the session; all else is agreed on anew.
+    """
+    if entry.suite not in offer.suites:
+        return None
+    choice = choose(body, offer._replace(suites=(entry.suite,)))
+    if isinstance(choice, Refusal):
+        return None
+    if not choice.has_extended_master_secret:
+        # RFC 7627 §5.3: somebody in between may have taken it out.
+        return Refusal(AlertDescription.HANDSHAKE_FAILURE, HandshakeFailure.PROTOCOL_ERROR)
+    terms = choice.terms
+    if terms.encrypt_then_mac != entry.encrypt_then_mac or (choice.server_name or b"") != entry.server_name:
+        return None
+    answers = {kind: body for kind, body in terms.extensions.items() if kind == _ENCRYPT_THEN_MAC}
+    return choice._replace(terms=Terms(terms.encrypt_then_mac, extensions=answers))
 
 
 def _choose(hello: ClientHello, offer: Offer) -> Choice | Refusal:

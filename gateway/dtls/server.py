@@ -31,7 +31,7 @@ from gateway.dtls.handshake import (
     make_premaster,
 )
 from gateway.dtls.hello import VerifiedHello
-from gateway.dtls.keys import verify_data
+from gateway.dtls.keys import HmacSha256, verify_data
 from gateway.dtls.messages import (
     HANDSHAKE_HEADER_BYTES,
     RANDOM_BYTES,
@@ -47,6 +47,7 @@ from gateway.dtls.protection import RecordOpener, RecordSealer, protect
 from gateway.dtls.record import CHANGE_CIPHER_SPEC_BODY, DTLS_1_2, ContentType, Record
 from gateway.dtls.refusal import CredentialFault, CredentialRefusal
 from gateway.dtls.replay import ReplayWindow
+from gateway.dtls.resumption import SESSION_ID_BYTES, Resumable
 from gateway.dtls.routability import timeout_s
 from gateway.dtls.serverflight import make_first_flight
 from gateway.dtls.serverstates import ASKING, FIRST, MESSAGES, TRANSITIONS, Input, State
@@ -105,6 +106,7 @@ class ServerHandshake:
         "_writer",
         "address",
         "cid",
+        "credential_version",
         "expires_at",
         "failure",
         "fault",
@@ -113,6 +115,7 @@ class ServerHandshake:
         "names",
         "number",
         "session_expires_at",
+        "session_id",
         "shown",
         "state",
         "timer_at",
@@ -141,6 +144,10 @@ class ServerHandshake:
         "What the client showed, once it was read."
 
         self.session_expires_at: float | None = None
+        self.session_id = b""
+        "By which the session may be resumed; empty: it may not."
+
+        self.credential_version = b""
         self.to_send: list[bytes] = []
         self.last_flight: LastFlight | None = None
         self.expires_at = now + settings.config.handshake_timeout_s
@@ -170,7 +177,7 @@ class ServerHandshake:
         self._is_suspect = False
         self._round_trip_s: float | None = None
         self._retransmission = Retransmission(settings.retransmit, now)
-        self._send_hello(verified)
+        self._begin(verified)
 
     def is_for(self, hello: ClientHello) -> bool:
         """Whether this handshake was begun by *hello*, of which a copy has come."""
@@ -212,13 +219,14 @@ class ServerHandshake:
         """The host that the client means to reach."""
         return self._choice.server_name
 
-    def provide_psk(self, psk: bytes | None, now: float) -> None:
+    def provide_psk(self, psk: bytes | None, now: float, credential: bytes = b"") -> None:
         """The key of the identity; None goes on with a random one, so that nobody can tell."""
         is_asked = self._advance(Input.KEY, now)
         assert is_asked, "the owner looks at the state first"
         # Drawn for everybody: an unknown identity must not be known by the work it makes.
         random_key = self._settings.entropy(_RANDOM_KEY_BYTES)
         self._is_known = bool(psk)
+        self.credential_version = credential
         self._derive(make_premaster(psk or random_key, self._shared))
         self._release_held(now)
 
@@ -231,11 +239,12 @@ class ServerHandshake:
         assert is_asked, "the owner looks at the state first"
         self.identity = verdict.identity
         self.session_expires_at = verdict.expires_at
+        self.credential_version = verdict.credential
         self._release_held(now)
 
     def repeat(self, now: float) -> None:
         """Send our flight again: the client repeated its hello, or the timer is due."""
-        if self.state in FIRST and not self._retransmission.is_used_up:
+        if self._is_flight_out and not self._retransmission.is_used_up:
             self._retransmission.advance(now)
             self._settings.counters.retransmissions += 1
             self._send_flight()
@@ -258,6 +267,7 @@ class ServerHandshake:
         session = Session(self.number, self.identity, self.address, self.cid, keys, now)
         session.last_flight = self.last_flight
         session.expires_at = self.session_expires_at
+        session.session_id = self.session_id
         if self._settings.config.persist_sessions:
             session.keys = self._encode_keys()
         session.check_s = timeout_s(self._round_trip_s) if self._choice.has_rrc else None
@@ -269,6 +279,25 @@ class ServerHandshake:
         is_mac_last = choice.terms.encrypt_then_mac
         keys = StoredKeys(choice.suite.id, self._secrets.block, choice.peer_cid or b"", is_mac_last)
         return encode_keys(keys)
+
+    def make_resumable(self, identity: bytes, now: float) -> Resumable:
+        """What `session_id` stands for, once the handshake of *identity* is complete."""
+        assert self._secrets is not None, "complete with keys"
+        choice = self._choice
+        return Resumable(
+            now + self._settings.config.resumption_s,
+            self.session_expires_at,
+            self._secrets.master,
+            choice.suite.id,
+            choice.terms.encrypt_then_mac,
+            identity,
+            self.credential_version,
+            choice.server_name or b"",
+        )
+
+    @property
+    def _is_flight_out(self) -> bool:
+        return self.state in FIRST
 
     @property
     def _key_failure(self) -> HandshakeFailure:
@@ -296,12 +325,16 @@ class ServerHandshake:
         self.fault, self.names = refusal
         self._fail(HandshakeFailure.CREDENTIAL_REFUSED, refusal.alert)
 
-    def _send_hello(self, verified: VerifiedHello) -> None:
+    def _begin(self, verified: VerifiedHello) -> None:
+        config = self._settings.config
+        if config.resumption_s and self._choice.has_extended_master_secret:
+            self.session_id = self._settings.entropy(SESSION_ID_BYTES)
         messages, self._share = make_first_flight(
             self._choice,
             self.cid,
             self._client_random,
             self._server_random,
+            self.session_id,
             verified.message_seq,
             self._credential,
             self._settings.entropy,
@@ -393,12 +426,14 @@ class ServerHandshake:
     def _derive(self, premaster: bytes) -> None:
         choice = self._choice
         session_hash = self._transcript.digest() if choice.has_extended_master_secret else None
-        self._secrets = derive(
-            premaster, choice.suite, self._client_random, self._server_random, session_hash
-        )
+        self._protect(derive(premaster, choice.suite, self._client_random, self._server_random, session_hash))
+
+    def _protect(self, secrets: Secrets) -> None:
+        choice = self._choice
+        self._secrets = secrets
         opener, sealer = protect(
             choice.suite,
-            self._secrets.block,
+            secrets.block,
             is_client=False,
             own_cid=self.cid,
             peer_cid=choice.peer_cid or b"",
@@ -451,16 +486,19 @@ class ServerHandshake:
             self.expires_at = min(self.expires_at, now + _SUSPECT_S)
 
     def _receive_finished(self, message: bytes, now: float) -> None:
-        assert self._secrets is not None, "FINISH comes after KEY"
-        master = self._secrets.mac
+        assert self._secrets is not None, "FINISH comes after the keys"
+        mac = self._secrets.mac
         data = message[HANDSHAKE_HEADER_BYTES:]
-        if not is_finished_right(data, master, True, self._transcript.digest()):
+        if not is_finished_right(data, mac, True, self._transcript.digest()):
             self._settings.counters.malformed_messages += 1
             self._fail(HandshakeFailure.PROTOCOL_ERROR)
             return
         self._advance(Input.FINISHED, now)
+        self._answer_finished(message, mac, now)
+
+    def _answer_finished(self, message: bytes, mac: HmacSha256, now: float) -> None:
         self._transcript.add(message)
-        data = verify_data(master, False, self._transcript.digest())
+        data = verify_data(mac, False, self._transcript.digest())
         finished = encode_message(HandshakeType.FINISHED, self._finished_seq, data)
         self._flight = (CHANGE_CIPHER_SPEC, handshake_message(finished, 1))
         self._send_flight()

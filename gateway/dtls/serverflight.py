@@ -43,12 +43,18 @@ def make_first_flight(
     own_cid: bytes,
     client_random: bytes,
     server_random: bytes,
+    session_id: bytes,
     message_seq: int,
     credential: Credential | None,
     entropy: Callable[[int], bytes],
 ) -> FirstFlight:
-    """The flight that answers a hello; *message_seq* is that of its first message."""
-    hello = encode_server_hello(DTLS_1_2, server_random, b"", choice.suite.id, choice.extensions(own_cid))
+    """The flight that answers a hello; *message_seq* is that of its first message.
+
+    *session_id*: by which the client may resume the session; empty: it may not.
+    """
+    hello = encode_server_hello(
+        DTLS_1_2, server_random, session_id, choice.suite.id, choice.extensions(own_cid)
+    )
     group = choice.terms.group
     bodies = [(HandshakeType.SERVER_HELLO, hello)]
     share = None

@@ -8,6 +8,10 @@
                                                [ServerKeyExchange]
                                                [CertificateRequest]
                                                ServerHelloDone            EXCHANGE or CERTIFICATE
+    with the session id of an earlier one:     (the owner is asked)       RESUMPTION
+                                 <--------     ServerHello
+                                               [ChangeCipherSpec]
+                                               Finished                   CHANGE
     with a pre-shared key:
     ClientKeyExchange            -------->     (the owner is asked)       KEY
                                                (the key is provided)      CHANGE
@@ -16,11 +20,11 @@
     ClientKeyExchange            -------->                                PROOF
     CertificateVerify            -------->     (the owner is asked)       CREDENTIAL
                                                (it is welcome)            CHANGE
-    and both:
+    and all:
     [ChangeCipherSpec]           -------->                                FINISH
-    Finished                     -------->
+    Finished                     -------->                                ESTABLISHED
                                  <--------     [ChangeCipherSpec]
-                                               Finished                   ESTABLISHED
+                                               Finished, unless resumed
 
 Knows the order, not the doing.
 """
@@ -46,6 +50,7 @@ class State(IntEnum):
     SHARE = 8
     PROOF = 9
     CREDENTIAL = 10
+    RESUMPTION = 11
 
 
 class Input(IntEnum):
@@ -58,6 +63,7 @@ class Input(IntEnum):
     CERTIFICATE = 5
     CERTIFICATE_VERIFY = 6
     WELCOME = 7
+    RESUME = 8
 
 
 TRANSITIONS: Final[dict[tuple[State, Input], State]] = {
@@ -67,6 +73,7 @@ TRANSITIONS: Final[dict[tuple[State, Input], State]] = {
     (State.SHARE, Input.CLIENT_KEY_EXCHANGE): State.PROOF,
     (State.PROOF, Input.CERTIFICATE_VERIFY): State.CREDENTIAL,
     (State.CREDENTIAL, Input.WELCOME): State.CHANGE,
+    (State.RESUMPTION, Input.RESUME): State.CHANGE,
     (State.CHANGE, Input.CHANGE_CIPHER_SPEC): State.FINISH,
     (State.FINISH, Input.FINISHED): State.ESTABLISHED,
 }
@@ -75,7 +82,7 @@ TRANSITIONS: Final[dict[tuple[State, Input], State]] = {
 FIRST: Final = frozenset((State.EXCHANGE, State.CERTIFICATE))
 "The client has not answered our first flight."
 
-ASKING: Final = frozenset((State.KEY, State.CREDENTIAL))
+ASKING: Final = frozenset((State.KEY, State.CREDENTIAL, State.RESUMPTION))
 "The owner is asked."
 
 MESSAGES: Final[dict[tuple[int, int], Input]] = {

@@ -96,6 +96,7 @@ class Session:
         "path",
         "sealer",
         "send_limit",
+        "session_id",
         "used_at",
         "window",
     )
@@ -123,6 +124,9 @@ class Session:
         "It has delivered application data."
 
         self.last_flight: LastFlight | None = None
+        self.session_id = b""
+        "By which it may be resumed; empty: it may not."
+
         self.path: UnconfirmedPath | None = None
         "None: the address is not in doubt."
 

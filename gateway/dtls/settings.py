@@ -10,6 +10,7 @@ from gateway.dtls.credential import Credential
 from gateway.dtls.errors import LocalProtocolError
 from gateway.dtls.extensions import MAX_CID_BYTES, CertificateType
 from gateway.dtls.groups import OFFERED_GROUPS, NamedGroup
+from gateway.dtls.resumption import ClientResumable
 from gateway.dtls.suites import DEFAULT_SUITES, PREFERRED_SUITES, SUITES
 
 
@@ -94,6 +95,12 @@ class EndpointConfig:
     max_forgeries: int = 1 << 20
     "Forged records over a session's life before it is ended: a tag of CCM_8 has only 64 bits."
 
+    resumption_s: float = 86_400.0
+    "How long a client may go on with an earlier session by its id; 0: no ids are given."
+
+    max_resumable: int = 200_000
+    "Sessions that can be; the oldest gives way."
+
     cookie_secret_lifetime_s: float = 60.0
     "A cookie is good for this long at least and twice as long at most."
 
@@ -146,6 +153,9 @@ class ClientConfig:
     "Judges what the server proved: certificates, its own first, or one raw public key. None: any will do."
 
     server_name: bytes | None = None
+    resumable: ClientResumable | None = None
+    "An earlier session to go on with (`Client.resumable`), if the server agrees."
+
     encrypt_then_mac: bool = True
     groups: tuple[NamedGroup, ...] = OFFERED_GROUPS
     "In order of preference; the curves of certificates that can be read belong to them."

@@ -34,6 +34,7 @@ from gateway.dtls.record import (
     Record,
     encode_record,
 )
+from gateway.dtls.resumption import Resumables
 from gateway.dtls.routability import (
     RoutabilityMessage,
     RoutabilityType,
@@ -56,6 +57,10 @@ _PATH_RESPONSE: Final = bytes((RoutabilityType.PATH_RESPONSE,))
 _CLOSE_NOTIFY: Final = encode_alert(CLOSE_NOTIFY)
 
 
+_RESUMABLE_ENDS: Final = frozenset((SessionEnd.CLOSE_NOTIFY, SessionEnd.EVICTED, SessionEnd.EXHAUSTED))
+"After which a client may still go on by its session id."
+
+
 class Traffic:
     """The sessions of one endpoint at work."""
 
@@ -70,6 +75,7 @@ class Traffic:
         "_last_flights",
         "_outbox",
         "_repeat",
+        "_resumables",
         "_table",
         "durability",
     )
@@ -79,12 +85,14 @@ class Traffic:
         config: EndpointConfig,
         entropy: Callable[[int], bytes],
         table: SessionTable,
+        resumables: Resumables,
         counters: Counters,
         outbox: Outbox,
     ) -> None:
         self._checks = PathChecks(entropy)
         self._config = config
         self._table = table
+        self._resumables = resumables
         self._counters = counters
         self._outbox = outbox
         # By the address of the handshake; in the order of their deadlines, for all live equally long.
@@ -188,6 +196,8 @@ class Traffic:
         if notify:
             self._transmit(session, _ALERT, _CLOSE_NOTIFY)
         session.is_over = True
+        if reason not in _RESUMABLE_ENDS:
+            self._resumables.discard(session.session_id)
         self._forget_last_flight(session)
         if session.expires_at is not None:
             self._expiries.cancel(session.number)
@@ -202,6 +212,9 @@ class Traffic:
         """Take in a session whose handshake is complete: who must go for it; None: there is no room."""
         table = self._table
         events: list[Event] = []
+        for other in table.of_identity(session.identity):
+            # What can be resumed of this identity is the newcomer.
+            other.session_id = b""
         at_address = table.find_by_address(session.address)
         if at_address is not None:
             events.append(self._supersede(at_address))
@@ -445,7 +458,8 @@ class Traffic:
         replaced = self._last_flights.pop(session.address, None)
         if replaced is not None:
             replaced.last_flight = None
-        self._last_flights[session.address] = session
+        if session.last_flight is not None:
+            self._last_flights[session.address] = session
 
     def _forget_last_flight(self, session: Session) -> None:
         flight = session.last_flight

@@ -28,6 +28,7 @@ from gateway.dtls.events import (
     HandshakeFailed,
     PskRequested,
     RawPublicKeyPresented,
+    ResumptionRequested,
     SessionEnded,
     SessionEstablished,
 )
@@ -96,6 +97,7 @@ class Server:
     )
     "Of certificates and raw public keys; anybody is device-1 unless it is set."
 
+    is_resuming: bool = True
     now: float = START_S
     events: list[Event] = field(default_factory=list)
     "All that the endpoint ever told."
@@ -119,6 +121,10 @@ class Server:
     ) -> list[Event]:
         """Answer one CertificatePresented or RawPublicKeyPresented by hand."""
         return self._note(self.endpoint.provide_credential(request.handshake, verdict, self.now))
+
+    def provide_resumption(self, request: ResumptionRequested, is_welcome: bool) -> list[Event]:
+        """Answer one ResumptionRequested by hand."""
+        return self._note(self.endpoint.provide_resumption(request.handshake, is_welcome, self.now))
 
     def send(self, session: Session, data: bytes) -> bool:
         """Application data towards the client."""
@@ -170,6 +176,8 @@ class Server:
         if self.is_answering:
             for request in only(PskRequested, told):
                 told += self.provide(request, self.psks.get(request.identity))
+            for resumption in only(ResumptionRequested, told):
+                told += self.provide_resumption(resumption, self.is_resuming)
             for kind in (CertificatePresented, RawPublicKeyPresented):
                 for presented in only(kind, told):
                     told += self.provide_credential(presented, self.judge(presented))

@@ -15,10 +15,11 @@ from gateway.dtls.serverstates import ASKING, FIRST, MESSAGES, TRANSITIONS, Inpu
             State.CERTIFICATE,
             (Input.CERTIFICATE, Input.CLIENT_KEY_EXCHANGE, Input.CERTIFICATE_VERIFY, Input.WELCOME),
         ),
+        (State.RESUMPTION, (Input.RESUME,)),
     ],
 )
 def test_table_has_one_way_from_each_hello_to_the_session(state: State, way: tuple[Input, ...]) -> None:
-    assert state in FIRST
+    assert state in FIRST | {State.RESUMPTION}
     steps = []
     while state is not State.ESTABLISHED:
         ((step, state),) = [(step, after) for (before, step), after in TRANSITIONS.items() if before is state]
@@ -30,6 +31,7 @@ def test_owner_is_asked_once_on_each_way() -> None:
     assert {(before, step) for before, step in TRANSITIONS if before in ASKING} == {
         (State.KEY, Input.KEY),
         (State.CREDENTIAL, Input.WELCOME),
+        (State.RESUMPTION, Input.RESUME),
     }
 
 

@@ -1,0 +1,252 @@
+"""Sessions resumed by their id, in both roles (RFC 5246 §7.3, RFC 7627 §5)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.dtls.credential import make_credential
+from gateway.dtls.endpoint import EndpointConfig
+from gateway.dtls.events import (
+    CertificatePresented,
+    ClientEstablished,
+    CredentialAccepted,
+    HandshakeFailure,
+    PskRequested,
+    ResumptionRequested,
+    SessionEstablished,
+)
+from gateway.dtls.session import Session
+from gateway.dtls.settings import ClientConfig
+from gateway.dtls.suites import PREFERRED_SUITES, SUITES
+from tests.support.certificates import authority
+from tests.support.dtls_pair import IDENTITY, PSK, Pair, Server, drop, only
+
+CA = authority()
+
+
+def credential_of(name: str):  # type: ignore[no-untyped-def]
+    issued = CA.issue(name)
+    return make_credential(issued.key, (issued.der,))
+
+
+ENDPOINT = EndpointConfig(credential=credential_of("gateway"))
+CLIENT = ClientConfig(IDENTITY, PSK, credential=credential_of("device-1"), cid=b"c")
+
+
+def first_of(config: ClientConfig = CLIENT, endpoint: EndpointConfig = ENDPOINT) -> tuple[Pair, Session]:
+    """A full handshake, some data, and the client leaves."""
+    pair = Pair(config, endpoint)
+    session = pair.handshake()
+    pair.say(b"first")
+    pair.client.close(pair.now)
+    pair.exchange()
+    return pair, session
+
+
+def again(first: Pair, config: ClientConfig = CLIENT, seed: str = "again") -> Pair:
+    """The next connection of the same client to the same server."""
+    assert first.client.resumable is not None
+    return Pair(replace(config, resumable=first.client.resumable), server=first.server, seed=seed)
+
+
+def questions(pair: Pair) -> tuple[int, int, int]:
+    """How often the owner was asked for a key, about a certificate, about a resumption."""
+    events = pair.server.events
+    return (
+        len(only(PskRequested, events)),
+        len(only(CertificatePresented, events)),
+        len(only(ResumptionRequested, events)),
+    )
+
+
+@pytest.mark.parametrize("suite", PREFERRED_SUITES, ids=lambda number: SUITES[number].name)
+def test_session_goes_on_without_key_or_certificate(suite: int) -> None:
+    config = replace(CLIENT, suites=(suite,))
+    first, before = first_of(config)
+    asked = questions(first)
+    pair = again(first, config)
+    session = pair.handshake()
+    assert questions(pair) == (*asked[:2], 1)
+    assert session.identity == before.identity
+    pair.say(b"second")
+    pair.server.send(session, b"down")
+    pair.exchange()
+    assert pair.server.received == [b"first", b"second"]
+    assert pair.client_received == [b"down"]
+    assert len(pair.sent_to_client) < 6
+
+
+def test_E5_resumption_gives_a_new_connection_id() -> None:
+    first, before = first_of()
+    session = again(first).handshake()
+    assert session.cid
+    assert session.cid != before.cid
+
+
+def test_a_session_can_be_resumed_again_and_again_until_its_time_is_over() -> None:
+    endpoint = replace(ENDPOINT, resumption_s=1_000.0)
+    first, _ = first_of(endpoint=endpoint)
+    for number in range(3):
+        again(first, seed=str(number)).handshake()
+        first.server.pass_time(300.0)
+    assert questions(first) == (1, 0, 3)
+    first.server.pass_time(200.0)
+    again(first, seed="late").handshake()
+    assert questions(first) == (2, 0, 3)
+
+
+def test_owner_is_asked_what_he_said_the_identity_rests_on() -> None:
+    server = Server(ENDPOINT)
+    server.is_answering = False
+    pair = Pair(CLIENT, server=server)
+    pair.start()
+    pair.exchange()
+    (request,) = only(PskRequested, server.events)
+    server._note(server.endpoint.provide_psk(request.handshake, PSK, server.now, b"version 7"))
+    pair.exchange()
+    assert pair.client.is_established
+    second = again(pair)
+    second.start()
+    second.exchange()
+    (asked,) = only(ResumptionRequested, server.events)
+    assert (asked.identity, asked.credential) == (IDENTITY, b"version 7")
+    assert not second.client.is_established
+    server.provide_resumption(asked, True)
+    second.exchange()
+    assert second.client.is_established
+    assert server.provide_resumption(asked, True) == []
+
+
+def test_E3_who_is_not_welcome_any_more_needs_a_full_handshake() -> None:
+    first, _ = first_of()
+    first.server.is_resuming = False
+    again(first).handshake()
+    assert questions(first) == (2, 0, 1)
+    assert first.server.count("resumptions_refused") == 1
+    again(first, seed="third").handshake()
+    assert questions(first) == (3, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"suites": (0xC0A4,)},
+        {"server_name": b"another.example"},
+        {"suites": (0x00AE,), "encrypt_then_mac": False},
+    ],
+    ids=["suite", "host", "encrypt-then-mac"],
+)
+def test_E3_what_differs_from_the_session_needs_a_full_handshake(changes: dict[str, object]) -> None:
+    before = CLIENT if changes.get("suites") != (0x00AE,) else replace(CLIENT, suites=(0x00AE,))
+    first, _ = first_of(before)
+    again(first, replace(before, **changes)).handshake()  # type: ignore[arg-type]
+    assert questions(first) == (2, 0, 0)
+
+
+def test_E3_hello_without_extended_master_secret_ends_it() -> None:
+    first, _ = first_of()
+    pair = again(first, replace(CLIENT, extended_master_secret=False))
+    pair.start()
+    pair.exchange()
+    assert not pair.client.is_established
+    assert pair.server.failures[-1].reason is HandshakeFailure.PROTOCOL_ERROR
+
+
+def test_handshake_without_extended_master_secret_leaves_nothing_to_resume() -> None:
+    pair = Pair(replace(CLIENT, extended_master_secret=False), ENDPOINT)
+    pair.handshake()
+    assert pair.client.resumable is None
+
+
+def test_nothing_is_given_where_resumption_is_off() -> None:
+    pair = Pair(CLIENT, replace(ENDPOINT, resumption_s=0.0))
+    pair.handshake()
+    assert pair.client.resumable is None
+
+
+def test_E6_ended_identity_is_not_resumed() -> None:
+    first = Pair(CLIENT, ENDPOINT)
+    first.handshake()
+    first.server.endpoint.end_sessions(IDENTITY, first.now)
+    again(first).handshake()
+    assert questions(first) == (2, 0, 0)
+
+
+def test_resumption_ends_with_the_certificate() -> None:
+    config = replace(CLIENT, suites=(0xC0AE,))
+    first = Pair(config, ENDPOINT)
+    first.server.judge = lambda presented: CredentialAccepted(b"device-1", first.now + 500.0)
+    first.handshake()
+    first.client.close(first.now)
+    first.exchange()
+    session = again(first, config).handshake()
+    assert session.expires_at is not None
+    first.server.pass_time(600.0)
+    assert first.server.sessions == []
+    again(first, config, "late").handshake()
+    assert questions(first) == (0, 2, 1)
+
+
+def test_only_so_many_sessions_can_be_resumed() -> None:
+    server = Server(replace(ENDPOINT, max_resumable=1))
+    pairs = []
+    for number in range(2):
+        identity = b"device-%d" % number
+        server.psks[identity] = PSK
+        pairs.append(Pair(replace(CLIENT, identity=identity), server=server, seed=str(number)))
+        pairs[-1].handshake()
+    again(pairs[0], replace(CLIENT, identity=b"device-0"), "a").handshake()
+    assert len(only(ResumptionRequested, server.events)) == 0
+
+
+def test_live_session_goes_on_in_the_resumed_one() -> None:
+    first = Pair(CLIENT, ENDPOINT)
+    first.handshake()
+    first.say(b"x")
+    second = again(first)
+    second.handshake()
+    second.say(b"y")
+    assert len(first.server.sessions) == 1
+    third = again(first, seed="third")
+    third.handshake()
+    assert questions(first) == (1, 0, 2)
+
+
+@pytest.mark.parametrize("lost", range(3))
+@pytest.mark.parametrize("way", ["to_server", "to_client"])
+def test_lost_datagrams_are_sent_again(way: str, lost: int) -> None:
+    first, _ = first_of()
+    pair = again(first)
+    setattr(pair, way, drop(lost))
+    pair.start()
+    pair.exchange()
+    pair.pass_time(30.0)
+    assert pair.client.is_established
+    established = len(only(SessionEstablished, pair.server.events))
+    assert established == 2
+    assert len(only(ClientEstablished, pair.client_events)) == 1
+    pair.say(b"second")
+    assert pair.server.received[-1] == b"second"
+
+
+def test_A4_hello_that_resumes_shows_its_cookie_first() -> None:
+    first, _ = first_of()
+    asked = first.server.count("hello_verify_requests")
+    again(first).handshake()
+    assert first.server.count("hello_verify_requests") == asked + 1
+
+
+def test_E4_resumptions_that_fail_leave_nothing() -> None:
+    first, _ = first_of()
+    first.server.is_resuming = False
+    for number in range(20):
+        refused = again(first, seed=str(number))
+        refused.start()
+        refused.exchange()
+        refused.client.close(refused.now)
+        refused.exchange()
+    assert first.server.sessions == []
+    assert first.server.endpoint.handshake_count == 0
+    assert first.server.endpoint.resumable_count == 1
