@@ -173,6 +173,12 @@ class DtlsSettings(Section):
     """CBC suites for clients that offer no usable AEAD suite: for `any` of them, only with encrypt-then-MAC
     (`etm`), or never (`off`)."""
 
+    resumption_s: Annotated[float, Field(ge=0, le=31_536_000), Seconds] = 86_400.0
+    "How long a device may go on with an earlier session by its id, without a full handshake; 0 = not at all."
+
+    max_resumable: Annotated[int, Field(ge=1, le=10_000_000), Unit("devices")] = 200_000
+    "Devices that can; beyond it the one with the oldest full handshake needs another."
+
     node: Annotated[int, Field(ge=0, le=255)] = 0
     "First byte of every connection id, by which several gateways behind one address can be told apart."
 

@@ -15,6 +15,7 @@ import structlog
 from gateway import resolved
 from gateway.address import Address
 from gateway.credentials.judge import CredentialJudge, RevocationCheck
+from gateway.credentials.standing import Standing
 from gateway.dtls.credential import Credential
 from gateway.dtls.endpoint import Endpoint
 from gateway.dtls.events import HandshakeFailed
@@ -56,7 +57,8 @@ class Gateway:
         *anchors*: the CAs that devices' certificates may come from. *is_revoked* has the last word on each.
         """
         self._registry = registry
-        self.judge = CredentialJudge(registry, clock, anchors, is_revoked)
+        self.standing = Standing(registry, lambda: self.judge.anchors)
+        self.judge = CredentialJudge(registry, clock, self.standing, anchors, is_revoked)
         directory = RegistrationDirectory(registry, resolved.policy(config), clock)
         self.stack = CoapStack(
             build_site(),
@@ -72,6 +74,8 @@ class Gateway:
             lookup_psk=self._find_psk,
             judge_certificate=self.judge.judge_certificate,
             judge_raw_key=self.judge.judge_raw_key,
+            credential_of=self.standing.of_identity,
+            may_resume=self.standing.holds,
             on_data=self.stack.receive_secure,
             on_session_ended=self.stack.end_session,
             on_handshake_failed=self._report_failed_handshake,

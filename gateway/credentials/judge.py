@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from gateway.credentials.standing import Standing
 from gateway.dtls.certificates import CertificateName, NameKind
 from gateway.dtls.events import CertificatePresented, CredentialAccepted, RawPublicKeyPresented
 from gateway.dtls.refusal import CredentialFault, CredentialRefusal
@@ -32,11 +33,13 @@ class CredentialJudge:
         self,
         registry: Registry,
         clock: Clock,
+        standing: Standing,
         anchors: TrustAnchors | None = None,
         is_revoked: RevocationCheck | None = None,
     ) -> None:
         self._registry = registry
         self._clock = clock
+        self._standing = standing
         self._is_revoked = is_revoked
         self.anchors = TrustAnchors() if anchors is None else anchors
         "Replace it; the next certificate is judged by the new ones."
@@ -54,15 +57,18 @@ class CredentialJudge:
         if fault is not None:
             self.report(fault, leaf.names, str(presented.address))
             return CredentialRefusal(fault, leaf.names)
-        remaining_s = leaf.not_after_s - now_ms / 1000
-        return CredentialAccepted(devices[0].node_id.encode(), self._clock.monotonic() + remaining_s)
+        assert isinstance(trusted, TrustedCertificate), "a refusal is a fault"
+        identity = devices[0].node_id.encode()
+        expires_at = self._clock.monotonic() + leaf.not_after_s - now_ms / 1000
+        return CredentialAccepted(identity, expires_at, self._standing.of_identity(identity, trusted.anchor))
 
     def judge_raw_key(self, presented: RawPublicKeyPresented) -> Verdict:
         """Whether the device whose key this is may come."""
         digest = presented.key.sha256
         device = self._registry.find_device_of_key(digest)
         if device is not None and not device.is_frozen:
-            return CredentialAccepted(device.node_id.encode())
+            identity = device.node_id.encode()
+            return CredentialAccepted(identity, credential=self._standing.of_identity(identity))
         fault = CredentialFault.RAW_KEY_UNKNOWN if device is None else CredentialFault.FROZEN
         # A key has no name: its digest is what the operator needs to register it.
         claimed = f"sha256:{digest.hex()}" if device is None else device.node_id

@@ -268,6 +268,7 @@ class ServerHandshake:
         session.last_flight = self.last_flight
         session.expires_at = self.session_expires_at
         session.session_id = self.session_id
+        session.credential = self.credential_version
         if self._settings.config.persist_sessions:
             session.keys = self._encode_keys()
         session.check_s = timeout_s(self._round_trip_s) if self._choice.has_rrc else None

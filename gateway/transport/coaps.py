@@ -20,6 +20,7 @@ from gateway.dtls.events import (
     HandshakeFailed,
     PskRequested,
     RawPublicKeyPresented,
+    ResumptionRequested,
     SessionEnd,
     SessionEnded,
     SessionEstablished,
@@ -38,7 +39,9 @@ class CoapsTransport:
 
     Callbacks run in the loop's thread: *lookup_psk* gives the key of an identity, or None for an unknown
     one; *judge_certificate* and *judge_raw_key* say who may come with what was shown, and tell operators of
-    whom they refuse; without them nobody may; *on_data* gets a session and what it sent; *on_session_ended*
+    whom they refuse; without them nobody may; *credential_of* says what the key of an identity rests on, and
+    *may_resume* whether an identity still rests on it, without which nobody goes on with an earlier session;
+    *on_data* gets a session and what it sent; *on_session_ended*
     lets the owner drop what hangs on the session; *on_handshake_failed* is for the operator's eyes.
     """
 
@@ -50,6 +53,8 @@ class CoapsTransport:
         lookup_psk: Callable[[bytes], bytes | None],
         judge_certificate: Callable[[CertificatePresented], Verdict] | None = None,
         judge_raw_key: Callable[[RawPublicKeyPresented], Verdict] | None = None,
+        credential_of: Callable[[bytes], bytes] | None = None,
+        may_resume: Callable[[bytes, bytes], bool] | None = None,
         on_data: Callable[[Session, bytes], None],
         on_session_ended: Callable[[Session, SessionEnd], None],
         on_handshake_failed: Callable[[HandshakeFailed], None],
@@ -62,6 +67,8 @@ class CoapsTransport:
         self._lookup_psk = lookup_psk
         self._judge_certificate = judge_certificate or _refuse
         self._judge_raw_key = judge_raw_key or _refuse
+        self._credential_of = credential_of
+        self._may_resume = may_resume
         self._on_data = on_data
         self._on_session_ended = on_session_ended
         self._on_handshake_failed = on_handshake_failed
@@ -150,6 +157,8 @@ class CoapsTransport:
                 self._provide_credential(event.handshake, self._judge_certificate(event))
             case RawPublicKeyPresented():
                 self._provide_credential(event.handshake, self._judge_raw_key(event))
+            case ResumptionRequested(handshake=handshake, identity=identity, credential=credential):
+                self._answer_resumption(handshake, identity, credential)
             case ApplicationData(session, data):
                 self._on_data(session, data)
             case SessionEstablished(session):
@@ -162,11 +171,21 @@ class CoapsTransport:
 
     def _provide_psk(self, handshake: int, identity: bytes) -> None:
         psk: bytes | None = None
+        credential = b""
         try:
             psk = self._lookup_psk(identity)
+            if psk is not None and self._credential_of is not None:
+                credential = self._credential_of(identity)
         finally:
             # A lookup that fails is our bug; its handshake goes the way of an unknown identity, not none.
-            self._handle_all(self.endpoint.provide_psk(handshake, psk, self._now()))
+            self._handle_all(self.endpoint.provide_psk(handshake, psk, self._now(), credential))
+
+    def _answer_resumption(self, handshake: int, identity: bytes, credential: bytes) -> None:
+        is_welcome = False
+        try:
+            is_welcome = self._may_resume is not None and self._may_resume(identity, credential)
+        finally:
+            self._handle_all(self.endpoint.provide_resumption(handshake, is_welcome, self._now()))
 
     def _provide_credential(self, handshake: int, verdict: Verdict) -> None:
         is_refusal = type(verdict) is CredentialRefusal

@@ -9,6 +9,7 @@ from cryptography import x509
 
 from gateway.address import Address
 from gateway.credentials.judge import MAX_NAMED, CredentialJudge
+from gateway.credentials.standing import Standing
 from gateway.dtls.certificates import LeafCertificate, decode_leaf
 from gateway.dtls.events import CertificatePresented, CredentialAccepted, RawPublicKeyPresented
 from gateway.dtls.rawkeys import RawPublicKey, decode_spki
@@ -46,7 +47,8 @@ class Court:
 
     def __init__(self, place, registry, **options):
         self.place, self.registry = place, registry
-        self.judge = CredentialJudge(registry, place.clock, ANCHORS, **options)
+        standing = Standing(registry, lambda: ANCHORS)
+        self.judge = CredentialJudge(registry, place.clock, standing, ANCHORS, **options)
         self.refused: list[tuple[str, str]] = []
         registry.on_refusal(lambda node_id, refusal: self.refused.append((node_id, refusal.reason)))
 
@@ -197,7 +199,8 @@ async def test_raw_public_key_is_that_of_its_device(court) -> None:
     device = make()
     await create(court, "meter-3", Security.RPK, public_key=spki_of(device))
     verdict = court.judge.judge_raw_key(show_key(device))
-    assert verdict == CredentialAccepted(b"meter-3")
+    assert isinstance(verdict, CredentialAccepted)
+    assert (verdict.identity, verdict.expires_at) == (b"meter-3", None)
     with court.place.administration() as administration:
         administration.freeze("meter-3")
     await court.registry.poll_changes()
