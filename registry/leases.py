@@ -127,7 +127,9 @@ class _Wheel:
 
     def file(self, number: int, second: int) -> None:
         # Far ends are visited once more on the way, so that few buckets carry many devices.
-        second = max(min(second, self._hand + _HORIZON_S), self._hand + 1)
+        hand = self._hand
+        if not hand < second <= hand + _HORIZON_S:
+            second = hand + (1 if second <= hand else _HORIZON_S)
         index, slot = divmod(number, PAGE_SIZE)
         filed = self._filed.get(index)
         if filed is None:

@@ -70,33 +70,38 @@ def decode_parameters(queries: Sequence[str]) -> Parameters:
     """
     if not queries:
         return NO_PARAMETERS
+    # All at once, where that shows each to be short and printable: no character has more than four bytes.
+    together = "".join(queries)
+    is_plain = len(together) * 4 <= MAX_OPTION_BYTES and together.isprintable()
     values: dict[str, str] = {}
     for query in queries:
         if not query:
             continue
-        # No character has more than four bytes: most options need no encoding to be measured.
-        if len(query) * 4 > MAX_OPTION_BYTES and len(query.encode(errors="replace")) > MAX_OPTION_BYTES:
+        if not is_plain and len(query.encode(errors="replace")) > MAX_OPTION_BYTES:
             raise OptionTooLong("a query parameter")
         name, _, value = query.partition("=")
         if not name:
             raise DecodeError("a query parameter without a name")
         if name in values:
             raise DecodeError(f"{_printable(name)} given twice")
-        if not query.isprintable() and _CONTROL.search(query):
+        if not is_plain and _CONTROL.search(query):
             raise DecodeError(f"a control character in {_printable(name)}")
         values[name] = value
-    lwm2m = values.pop("lwm2m", None)
-    return Parameters(
-        _decode_node_id(values.pop("ep", None)),
-        _decode_lifetime(values.pop("lt", None)),
+    take = values.pop
+    lwm2m = take("lwm2m", None)
+    fields = (
+        _decode_node_id(take("ep", None)),
+        _decode_lifetime(take("lt", None)),
         lwm2m,
         None if lwm2m is None else decode_version(lwm2m),
-        values.pop("b", None),
-        _decode_queue_mode(values.pop("Q", None)),
-        values.pop("sms", None),
-        _check_profile_id(values.pop("pid", None)),
+        take("b", None),
+        _decode_queue_mode(take("Q", None)) if values else False,
+        take("sms", None) if values else None,
+        _check_profile_id(take("pid", None)) if values else None,
         check_vendor_parameters(values) if values else (),
     )
+    # Not by Parameters(...): that constructor is a function in Python.
+    return tuple.__new__(Parameters, fields)
 
 
 def check_vendor_parameters(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

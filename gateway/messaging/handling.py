@@ -77,6 +77,11 @@ def respond(
     return Response(int(code), body + PAYLOAD_MARKER + payload if payload else body)
 
 
+def below(response: Response, segment: str) -> Response:
+    """*response*, whose only options are a Location-Path, with one more *segment* of it."""
+    return Response(response.code, response.body + _option(0, segment.encode()))
+
+
 def _option(delta: int, value: bytes) -> bytes:
     """One option, *delta* after the one before (RFC 7252 §3.1)."""
     length = len(value)

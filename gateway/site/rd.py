@@ -30,7 +30,7 @@ from gateway.lwm2m.registration import (
     find_node_id,
     find_objection,
 )
-from gateway.messaging.handling import Request, Response, respond
+from gateway.messaging.handling import Request, Response, below, respond
 from gateway.messaging.pending import Pending
 from gateway.site.respond import Fault, error_response
 from registry.clock import Clock
@@ -47,7 +47,7 @@ _LOCATIONS_AT_ONCE: Final = 32
 
 _POST: Final = int(Code.POST)
 _DELETE: Final = int(Code.DELETE)
-_CREATED: Final = int(Code.CREATED)
+_CREATED = respond(Code.CREATED, location_path=(ROOT,))
 _CHANGED = respond(Code.CHANGED)
 _DELETED = respond(Code.DELETED)
 
@@ -131,7 +131,7 @@ class RegistrationDirectory:
         location = self._create_location()
         registration = accepted.create_registration(location, self._clock.wall_ms())
         pending = Pending()
-        created = respond(_CREATED, location_path=(ROOT, location))
+        created = below(_CREATED, location)
         done = self._complete_after_commit(pending, created, registration, RefusalReason.UNKNOWN_DEVICE)
         self._registry.register(registration, done)
         return pending

@@ -38,6 +38,10 @@ PROMISED = {
     "notification": 60.0,
 }
 
+ECHO = "drained Python echo"
+ECHOES_PER_PLAIN = 5
+"Datagrams of an echo, for each plain device."
+
 OUTSTANDING_PER_PLAIN = 2.5
 "Devices that are asked at once, for each plain device: 10,000 by default."
 
@@ -102,11 +106,11 @@ def _run(
         stock = PlainDevices(stock_server, plain_ids[:1_000], stock_sockets)
         secure = SecureDevices(server, credentials, sockets)
 
-        times = _rounds(
+        times, echoes = _rounds(
             rounds,
             progress,
+            lambda: scenarios.echo(echo_server, ECHOES_PER_PLAIN * count),
             {
-                "drained Python echo": lambda: scenarios.echo(echo_server, 10 * count),
                 "Register over coap": plain.register,
                 "Update over coap": lambda: plain.update(5),
                 "PSK handshake": secure.handshake,
@@ -123,9 +127,12 @@ def _run(
         hostile_us, growth = _hostile(server, secure, hostile)
 
     memory = _memory(folder, memory_devices, progress) if memory_devices else None
-    echo_us = median(times["drained Python echo"])
+    all_echoes = [cost for around in echoes.values() for cost in around]
     return Results(
-        figures=tuple(figure(name, costs, echo_us, PROMISED.get(name)) for name, costs in times.items()),
+        figures=(
+            figure(ECHO, all_echoes, all_echoes),
+            *(figure(name, costs, echoes[name], PROMISED.get(name)) for name, costs in times.items()),
+        ),
         speedup={name: _speedup(times, name) for name in ("Update", "Register")},
         memory_bytes_per_device=memory,
         memory_devices=memory_devices,
@@ -148,17 +155,26 @@ def _speedup(times: Mapping[str, Sequence[float]], name: str) -> float:
 
 
 def _rounds(
-    rounds: int, progress: Console, operations: Mapping[str, Callable[[], float]]
-) -> dict[str, list[float]]:
-    """Microseconds of each operation in each round; the operations take turns, and a round warms up."""
+    rounds: int, progress: Console, echo: Callable[[], float], operations: Mapping[str, Callable[[], float]]
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Microseconds of each operation in each round, and of the echo around it.
+
+    The operations take turns, and a round warms up. The echo is measured between all of them: what a
+    datagram costs on a virtual machine may change by half from one second to the next.
+    """
     times: dict[str, list[float]] = {name: [] for name in operations}
+    echoes: dict[str, list[float]] = {name: [] for name in operations}
     for turn in range(rounds + 1):
         progress.print(f"round {turn} of {rounds}" if turn else "warming up")
+        before = echo()
         for name, operation in operations.items():
             cost = operation()
+            after = echo()
             if turn:
                 times[name].append(cost)
-    return times
+                echoes[name].append((before + after) / 2)
+            before = after
+    return times, echoes
 
 
 def _hostile(server: ServerProcess, secure: SecureDevices, count: int) -> tuple[dict[str, float], int]:

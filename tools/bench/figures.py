@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -21,6 +22,8 @@ class Figure:
 
     rounds_us: tuple[float, ...]
     times_echo: float
+    "Median over the rounds of its multiple of the echo that was measured right before and after it."
+
     limit_times_echo: float | None = None
     "What the project promises; None where nothing is promised."
 
@@ -53,12 +56,13 @@ class Results:
         return {"host": f"{platform.machine()}, Python {platform.python_version()}", **asdict(self)}
 
 
-def figure(name: str, rounds_us: list[float], echo_us: float, limit: float | None = None) -> Figure:
-    """The median of the rounds, beside the echo."""
-    cpu_us = median(rounds_us)
-    return Figure(
-        name, round(cpu_us, 2), tuple(round(r, 2) for r in rounds_us), round(cpu_us / echo_us, 2), limit
-    )
+def figure(
+    name: str, rounds_us: Sequence[float], echoes_us: Sequence[float], limit: float | None = None
+) -> Figure:
+    """The medians over the rounds, beside the echo of each round."""
+    times_echo = median(cost / echo for cost, echo in zip(rounds_us, echoes_us, strict=True))
+    rounded = tuple(round(cost, 2) for cost in rounds_us)
+    return Figure(name, round(median(rounds_us), 2), rounded, round(times_echo, 2), limit)
 
 
 def print_results(results: Results, console: Console) -> None:

@@ -32,10 +32,12 @@ def measure(server: ServerProcess, operation: Callable[[], int]) -> float:
 
 
 def echo(server: ServerProcess, count: int) -> float:
-    """An Update's bytes, sent back as they came."""
+    """An Update's bytes, sent back as they came, to as many ports as Updates come from."""
     datagrams = [requests.update(("rd", "x" * 22), mid) for mid in range(count)]
-    with load.connected_sockets(WINDOW, server.ports["echo"]) as sockets:
-        return measure(server, lambda: len(load.exchange(sockets, datagrams, lambda answer: True)))
+    with load.connected_sockets(PLAIN_PORTS, server.ports["echo"]) as sockets:
+        return measure(
+            server, lambda: len(load.exchange(sockets, datagrams, lambda answer: True, window=WINDOW))
+        )
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import Code
 
-from gateway.messaging.handling import Response, respond
+from gateway.messaging.handling import Response, below, respond
 from tests.support.requests import read_response
 
 
@@ -40,3 +40,9 @@ def test_options_and_payload_are_encoded_as_by_aiocoap(options: dict, payload: b
 def test_segment_longer_than_255_bytes_is_no_location() -> None:
     with pytest.raises(ValueError, match="256 bytes"):
         respond(Code.CREATED, location_path=("x" * 256,))
+
+
+@pytest.mark.parametrize("segment", ["", "x" * 22, "ä" * 127])
+def test_location_grows_by_a_segment(segment: str) -> None:
+    grown = below(respond(Code.CREATED, location_path=("rd",)), segment)
+    assert grown == respond(Code.CREATED, location_path=("rd", segment))

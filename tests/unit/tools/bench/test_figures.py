@@ -10,20 +10,20 @@ from rich.console import Console
 from tools.bench.figures import Results, figure, print_results
 
 
-def test_figure_is_the_median_and_its_multiple_of_the_echo() -> None:
-    row = figure("Update", [30.0, 10.0, 20.0], echo_us=5.0, limit=4.0)
+def test_figure_is_the_median_and_that_of_its_multiples_of_the_echo_of_each_round() -> None:
+    row = figure("Update", [30.0, 10.0, 20.0], echoes_us=[10.0, 2.0, 5.0], limit=4.0)
     assert (row.cpu_us, row.times_echo, row.is_within) == (20.0, 4.0, True)
     assert row.rounds_us == (30.0, 10.0, 20.0)
 
 
 @pytest.mark.parametrize(("limit", "is_within"), [(3.9, False), (4.0, True), (None, True)])
 def test_promise_is_kept_up_to_its_limit(limit: float | None, is_within: bool) -> None:
-    assert figure("Update", [20.0], echo_us=5.0, limit=limit).is_within is is_within
+    assert figure("Update", [20.0], [5.0], limit).is_within is is_within
 
 
 def results() -> Results:
     return Results(
-        figures=(figure("echo", [5.0], 5.0), figure("Update", [30.0], 5.0, 5.0)),
+        figures=(figure("echo", [5.0], [5.0]), figure("Update", [30.0], [5.0], 5.0)),
         speedup={"Update": 8.0},
         memory_bytes_per_device=3000.0,
         memory_devices=10,
