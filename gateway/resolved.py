@@ -25,6 +25,8 @@ def registry_settings(config: GatewayConfig) -> RegistrySettings:
     return RegistrySettings(
         lifetime_grace_s=config.registration.lifetime_grace_s,
         events_keep_s=config.events.keep_s,
+        events_keep_values_s=config.events.keep_values_s,
+        value_history=config.values.history,
         group_window_s=config.registry.group_window_s,
         group_rows=config.registry.group_rows,
         max_pending=config.registry.max_pending,

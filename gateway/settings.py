@@ -320,6 +320,16 @@ class EventSettings(Section):
     keep_s: Annotated[int, Field(ge=1, le=3_153_600_000), Seconds] = 604_800
     "How long an event is kept."
 
+    keep_values_s: Annotated[int, Field(ge=1, le=3_153_600_000), Seconds] = 3_600
+    "How long an event that carries values is kept, at least; it goes within the hour."
+
+
+class ValueSettings(Section):
+    """What devices reported."""
+
+    history: Annotated[int, Field(ge=1, le=100_000), Unit("values")] = 100
+    "Values kept of each path of a device."
+
 
 class LogSettings(Section):
     """What is told on stderr."""
@@ -350,6 +360,7 @@ class GatewayConfig(BaseSettings):
     coap: CoapSettings = CoapSettings()
     downlink: DownlinkSettings = DownlinkSettings()
     events: EventSettings = EventSettings()
+    values: ValueSettings = ValueSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -20,8 +20,14 @@ from gateway.dtls.credential import Credential
 from gateway.dtls.endpoint import Endpoint
 from gateway.dtls.events import HandshakeFailed
 from gateway.dtls.trust import TrustAnchors
+from gateway.lwm2m.registration import Policy
+from gateway.messaging.handling import Request, Response
+from gateway.messaging.pending import Pending
+from gateway.messaging.requests import Dispatch
 from gateway.messaging.stack import CoapStack
+from gateway.objectmodel import own_model
 from gateway.settings import GatewayConfig
+from gateway.site.dp import SendReceiver
 from gateway.site.rd import RegistrationDirectory
 from gateway.site.tree import build_site
 from gateway.transport.coaps import CoapsTransport
@@ -59,10 +65,9 @@ class Gateway:
         self._registry = registry
         self.standing = Standing(registry, lambda: self.judge.anchors)
         self.judge = CredentialJudge(registry, clock, self.standing, anchors, is_revoked)
-        directory = RegistrationDirectory(registry, resolved.policy(config), clock)
         self.stack = CoapStack(
             build_site(),
-            directory.handle,
+            _build_dispatch(registry, resolved.policy(config), clock),
             entropy=entropy,
             settings=resolved.messaging_settings(config),
             loop=loop,
@@ -135,6 +140,18 @@ class Gateway:
         # A device that fell silent may come back on its session; one that lost its credential may not.
         if not isinstance(fact, RegistrationExpired):
             self.coaps.end_sessions(fact.device.node_id.encode())
+
+
+def _build_dispatch(registry: Registry, policy: Policy, clock: Clock) -> Dispatch:
+    """What answers without a resource of aiocoap's: Register, Update and De-register first, then Send."""
+    place = RegistrationDirectory(registry, policy, clock).handle
+    receive = SendReceiver(registry, policy, clock, own_model).handle
+
+    def dispatch(request: Request) -> Response | Pending | None:
+        answer = place(request)
+        return receive(request) if answer is None else answer
+
+    return dispatch
 
 
 def _log_refusal(node_id: str, refusal: Refusal) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from registry import devices, outbox, refusals, registrations, serverkey, views
+from registry import devices, outbox, refusals, registrations, serverkey, values, views
 from registry.clock import Clock, SystemClock
 from registry.errors import AlreadyExists, ImportRefused, InvalidValue, NotAllowed, NotFound, RowFault
 from registry.events import EventType
@@ -25,7 +25,16 @@ from registry.identifiers import (
     make_device_id,
 )
 from registry.keyring import Keyring
-from registry.model import Created, Device, DeviceState, DeviceView, EventRow, NewDevice, Security
+from registry.model import (
+    Created,
+    Device,
+    DeviceState,
+    DeviceView,
+    EventRow,
+    NewDevice,
+    ReportedValue,
+    Security,
+)
 from registry.sealing import KEY_BYTES, NONCE_BYTES
 from registry.serverkey import ServerKey, ShownServerKey
 from registry.sqlite import Database
@@ -42,6 +51,7 @@ _PROGRESS_STEP = 1000
 CreatedDevices = list[Created]
 Events = list[EventRow]
 Faults = list[RowFault]
+Values = list[ReportedValue]
 
 Entropy = Callable[[int], bytes]
 Progress = Callable[[int, int], None]
@@ -241,6 +251,18 @@ class Administration:
         """The next *limit* events behind id *after*, oldest first; of these *types*, if any are given."""
         with self._database.snapshot() as connection:
             return outbox.read(connection, after=after, types=types, limit=limit)
+
+    def values(self, id_: str, path: str = "/", *, history: int | None = None) -> Values:
+        """The latest value of each path at or below *path*; with *history* the last so many of each.
+
+        Raises:
+            NotFound: no such device.
+        """
+        number = self.get(id_).device.number
+        with self._database.snapshot() as connection:
+            if history is None:
+                return values.read_latest(connection, number, path)
+            return values.read_history(connection, number, path, history)
 
     def last_event_id(self) -> int:
         """Where a reader starts who wants only what is still to come."""

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from registry import devices, outbox, purge, refusals, registrations
+from registry import devices, outbox, purge, refusals, registrations, values
 from registry.clock import Clock
 from registry.errors import DatabaseUnusable, StorageUnavailable
 from registry.events import EventType
-from registry.model import Device, Refusal, Registration
+from registry.model import Device, Origin, Reading, Refusal, Registration
 from registry.registrations import SharedObjects, day_of
 from registry.sqlite import Database
 
@@ -322,7 +322,42 @@ class Refuse:
         return COMMITTED
 
 
-Change = Register | Alter | Remove | Purge | Refuse
+class Report:
+    """Values of one message of a device."""
+
+    __slots__ = ("device", "done", "history", "origin", "readings")
+
+    def __init__(
+        self, device: Device, readings: Sequence[Reading], origin: Origin, history: int, done: Done
+    ) -> None:
+        self.device = device
+        self.readings = readings
+        self.origin = origin
+        self.history = history
+        self.done = done
+
+    def collect(self, batch: Batch) -> CommitOutcome:
+        """Write the values and their event, if the rows still allow it."""
+        device = self.device
+        known = batch.known.get(device.number)
+        if known is None or known.is_frozen or known.revision != device.revision:
+            return OVERTAKEN
+        values.put(batch.connection, device.number, self.readings, self.origin, self.history)
+        batch.events.append(
+            (
+                batch.now_ms,
+                EventType.VALUES_REPORTED.value,
+                device.device_id,
+                device.node_id,
+                values.encode_event(self.readings, self.origin),
+                None,
+                _GATEWAY,
+            )
+        )
+        return COMMITTED
+
+
+Change = Register | Alter | Remove | Purge | Refuse | Report
 
 
 class Committer:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from registry import refusals, registrations
+from registry import refusals, registrations, values
 from registry.model import Device, NewDevice, Security
 
 COLUMNS = (
@@ -87,3 +87,4 @@ def delete(connection: sqlite3.Connection, device: Device) -> None:
     connection.execute(registrations.DELETE, (device.number,))
     connection.execute(registrations.FORGET_PROFILE, (device.number,))
     refusals.forget(connection, device.node_id)
+    values.forget(connection, device.number)

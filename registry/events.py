@@ -27,6 +27,7 @@ class EventType(StrEnum):
     DEREGISTERED = "deregistered"
     REGISTRATION_EXPIRED = "registration_expired"
     REFUSED = "refused"
+    VALUES_REPORTED = "values_reported"
 
 
 CLAIM_TIMEOUT = "claim_timeout"
@@ -72,6 +73,10 @@ EVENT_DATA: Mapping[EventType, Mapping[str, str]] = {
     EventType.REFUSED: {
         "reason": "why, in words for the operator",
         "address": "`IP:PORT` it came from",
+    },
+    EventType.VALUES_REPORTED: {
+        "origin": "`read`, `notify` or `send`",
+        "values": "list of `{path, value, time}`, as one message of the device had them",
     },
 }
 """For each type the fields of ``data``; `registration_changed` has those that changed, the others have all.

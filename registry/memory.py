@@ -32,6 +32,8 @@ class Memory:
         self.registrations: dict[int, Registration] = {}
         "By device number."
         self.locations: dict[str, Registration] = {}
+        self._sources: dict[str, int] | None = None
+        "Address → device number, of registrations without an identity; made when first asked for."
         self.profiles: dict[int, tuple[str, ObjectList]] = {}
         "By device number: the last ``pid`` that came with an object list, and that list."
         self.start_timers(0)
@@ -101,6 +103,28 @@ class Memory:
             del self.locations[before.location]
         self.registrations[number] = registration
         self.locations[registration.location] = registration
+        if self._sources is not None:
+            self._forget_source(before)
+            if registration.identity is None:
+                self._sources[registration.address] = number
+
+    def find_source(self, address: str) -> Registration | None:
+        """The registration that was made without an identity and last heard from *address*.
+
+        Of several the latest to be there. Deployments in which nobody asks pay nothing for the index.
+        """
+        if self._sources is None:
+            held = self.registrations.items()
+            self._sources = {each.address: number for number, each in held if each.identity is None}
+        number = self._sources.get(address)
+        return None if number is None else self.registrations[number]
+
+    def _forget_source(self, registration: Registration | None) -> None:
+        sources = self._sources
+        if sources is None or registration is None:
+            return
+        if sources.get(registration.address) == registration.device:
+            del sources[registration.address]
 
     def remember_profile(self, registration: Registration) -> None:
         """The device has sent this ``pid`` and this object list together."""
@@ -117,5 +141,6 @@ class Memory:
         registration = self.registrations.pop(number, None)
         if registration is not None:
             del self.locations[registration.location]
+            self._forget_source(registration)
             self.leases.drop(number)
         return registration

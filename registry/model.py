@@ -214,6 +214,36 @@ class DeviceView:
     "The last ones, oldest first; filled by `Administration.get` only."
 
 
+class Origin(StrEnum):
+    """How a value came."""
+
+    READ = "read"
+    NOTIFY = "notify"
+    SEND = "send"
+
+
+class Reading(NamedTuple):
+    """A value that a device reported."""
+
+    path: str
+    "``/3303/0/5700``"
+
+    value: str
+    "JSON text."
+
+    at_ms: int
+    "Its own time, or when it came."
+
+
+class ReportedValue(NamedTuple):
+    """A value as it is kept."""
+
+    path: str
+    value: object
+    at_ms: int
+    origin: Origin
+
+
 @dataclass(frozen=True, slots=True)
 class EventRow:
     """A fact as the outbox holds it; ``registry.events`` says what *data* has for each type."""

@@ -111,6 +111,17 @@ def prune(connection: sqlite3.Connection, before_ms: int, after_ms: int) -> int:
     return cursor.rowcount
 
 
+def prune_values(connection: sqlite3.Connection, before_ms: int, after_ms: int) -> int:
+    """The same for the events that carry values, which are kept for a shorter time."""
+    cursor = connection.execute(
+        "DELETE FROM event WHERE id IN (SELECT id FROM event INDEXED BY event_of_values"
+        " WHERE type = 'values_reported' ORDER BY id LIMIT ?)"
+        " AND (at_ms < ? OR at_ms > ?) AND id < (SELECT max(id) FROM event)",
+        (PRUNE_CHUNK, before_ms, after_ms),
+    )
+    return cursor.rowcount
+
+
 def _expand(rows: Iterable[tuple[int, int, str, str | None, str, str, str | None]]) -> Iterator[EventRow]:
     for id_, at_ms, type_, device_id, node_id, text, content in rows:
         data = json.loads(text)

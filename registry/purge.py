@@ -39,13 +39,18 @@ def prune_history(connection: sqlite3.Connection, now_ms: int, keep_s: int) -> i
     return outbox.prune(connection, before_ms, after_ms) + refusals.prune(connection, before_ms, after_ms)
 
 
+def prune_values(connection: sqlite3.Connection, now_ms: int, keep_s: int) -> int:
+    """Delete a chunk of the events with values older than *keep_s*; returns how many went."""
+    return outbox.prune_values(connection, now_ms - keep_s * 1000, now_ms + keep_s * 1000)
+
+
 def remove_orphans(connection: sqlite3.Connection, now_ms: int, keep_s: int) -> int:
     """Delete a chunk of the rows that nothing refers to any more; returns how many went.
 
     Object lists stay for as long as an event may name them.
     """
     removed = 0
-    for table in ("registration", "profile"):
+    for table in ("registration", "profile", "value", "value_history"):
         removed += connection.execute(
             f"DELETE FROM {table} WHERE device IN (SELECT device FROM {table}"
             " WHERE device NOT IN (SELECT number FROM device) LIMIT ?)",

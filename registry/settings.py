@@ -15,6 +15,12 @@ class RegistrySettings:
     events_keep_s: int = 604_800
     "Age at which events and refusals are pruned."
 
+    events_keep_values_s: int = 3_600
+    "The same for the events that carry values."
+
+    value_history: int = 100
+    "Values kept of each path."
+
     group_window_s: float = 0.02
     "Longest wait of a change for others to share its commit."
 

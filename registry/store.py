@@ -31,11 +31,12 @@ from registry.commit import (
     Refuse,
     Register,
     Remove,
+    Report,
 )
 from registry.errors import DatabaseUnusable, KeyUnusable, StorageUnavailable
 from registry.events import DevicePurged, EndFact, EventType, Fact, RegistrationExpired
 from registry.leases import expiry_after
-from registry.model import Device, ObjectList, Refusal, Registration
+from registry.model import Device, ObjectList, Origin, Reading, Refusal, Registration
 from registry.opening import Opened, open_parts, read_changes
 from registry.overlay import Overlay
 from registry.reaper import Reaper
@@ -197,6 +198,11 @@ class Registry:
         pending = self._overlay.devices.get(device_number)
         return self._memory.registrations.get(device_number) if pending is None else pending.latest
 
+    def find_registration_from(self, address: str) -> Registration | None:
+        """The registration over plain CoAP that was last heard from *address*, as `find_registration_of`."""
+        registration = self._memory.find_source(address)
+        return None if registration is None else self.find_registration_of(registration.device)
+
     def find_profile(self, device_number: int, profile_id: str) -> ObjectList | None:
         """The object list that this device once sent together with this ``pid``."""
         known, objects = self._memory.profiles.get(device_number, (None, None))
@@ -297,6 +303,16 @@ class Registry:
         self._overlay.begin(number, before, None)
         self._writer.submit(Remove(device, before, EventType.DEREGISTERED, done))
 
+    def keep_values(
+        self, device_number: int, readings: Sequence[Reading], origin: Origin, done: Done
+    ) -> None:
+        """Commit what a device reported in one message, with one event; *done* is called after the commit."""
+        device = self._memory.numbers.get(device_number)
+        if device is None or self.is_overloaded:
+            self._turn_away(done)
+            return
+        self._writer.submit(Report(device, readings, origin, self._settings.value_history, done))
+
     def refuse(self, node_id: str, address: str, reason: str) -> None:
         """Record that somebody was turned away, unless too many are."""
         node_id = node_id[: refusals.MAX_NODE_ID_LENGTH]
@@ -388,8 +404,10 @@ class Registry:
         Raises:
             StorageUnavailable: the rest goes next time.
         """
-        await self._run_chunks(purge.prune_history)
-        await self._run_chunks(purge.remove_orphans)
+        keep_s = self._settings.events_keep_s
+        await self._run_chunks(purge.prune_history, keep_s)
+        await self._run_chunks(purge.prune_values, self._settings.events_keep_values_s)
+        await self._run_chunks(purge.remove_orphans, keep_s)
 
     # Conclusions: a commit is reported, in the loop's thread and in order
 
@@ -406,6 +424,8 @@ class Registry:
             self._conclude_remove(change, outcome)
         elif isinstance(change, Purge):
             self._conclude_purge(change, outcome)
+        elif isinstance(change, Report):
+            change.done(outcome)
 
     def _conclude_register(self, change: Register, outcome: CommitOutcome) -> None:
         device = self._memory.numbers.get(change.registration.device)
@@ -506,13 +526,15 @@ class Registry:
     def _run(self, job: Callable[[], T]) -> asyncio.Future[T]:
         return self._loop.run_in_executor(self._executor, job)
 
-    async def _run_chunks(self, delete_chunk: Callable[[sqlite3.Connection, int, int], int]) -> None:
-        while await self._run(partial(self._delete_chunk, delete_chunk)):
+    async def _run_chunks(
+        self, delete_chunk: Callable[[sqlite3.Connection, int, int], int], keep_s: int
+    ) -> None:
+        while await self._run(partial(self._delete_chunk, delete_chunk, keep_s)):
             pass
 
-    def _delete_chunk(self, delete_chunk: Callable[[sqlite3.Connection, int, int], int]) -> int:
+    def _delete_chunk(self, delete_chunk: Callable[[sqlite3.Connection, int, int], int], keep_s: int) -> int:
         with self._database.transaction() as connection:
-            return delete_chunk(connection, self._clock.wall_ms(), self._settings.events_keep_s)
+            return delete_chunk(connection, self._clock.wall_ms(), keep_s)
 
     async def _release(self) -> None:
         self._is_closed = True

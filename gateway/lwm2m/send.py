@@ -21,7 +21,7 @@ class SendRefusal(Enum):
 
     UNDECODABLE = "a Send that cannot be read"
     EMPTY = "a Send without values"
-    UNSUPPORTED_FORMAT = "a Send in another format than SenML or LwM2M CBOR"
+    NO_VALUE_FORMAT = "a Send in another format than SenML or LwM2M CBOR"
     UNREGISTERED_OBJECT = "a Send about an object that was not registered"
 
 
@@ -42,7 +42,7 @@ def read_send(
     """
     format_ = None if content_format is None else find_format(content_format)
     if format_ not in FORMATS:
-        return RefusedSend(SendRefusal.UNSUPPORTED_FORMAT, f"content format {content_format}")
+        return RefusedSend(SendRefusal.NO_VALUE_FORMAT, f"content format {content_format}")
     assert format_ is not None
     try:
         decoded = decode(format_, payload, Context(ROOT, device.model.find_type, device.root))

@@ -32,7 +32,7 @@ from gateway.lwm2m.registration import (
 )
 from gateway.messaging.handling import Request, Response, below, respond
 from gateway.messaging.pending import Pending
-from gateway.site.respond import Fault, error_response
+from gateway.site.respond import FAILURES, Fault, error_response
 from registry.clock import Clock
 from registry.commit import CommitFailure, CommitOutcome
 from registry.model import Device, ObjectList, Registration
@@ -50,12 +50,6 @@ _DELETE: Final = int(Code.DELETE)
 _CREATED = respond(Code.CREATED, location_path=(ROOT,))
 _CHANGED = respond(Code.CHANGED)
 _DELETED = respond(Code.DELETED)
-
-_FAILURES: dict[CommitFailure, RefusalReason | Fault] = {
-    CommitFailure.STORAGE: Fault.STORAGE,
-    CommitFailure.OVERLOADED: Fault.OVERLOADED,
-    CommitFailure.INVALID: RefusalReason.MALFORMED,
-}
 
 
 def draw_locations() -> Iterator[str]:
@@ -185,7 +179,7 @@ class RegistrationDirectory:
             if failure is None:
                 pending.complete(answer)
                 return
-            wrong = overtaken if failure is CommitFailure.OVERTAKEN else _FAILURES[failure]
+            wrong = overtaken if failure is CommitFailure.OVERTAKEN else FAILURES[failure]
             if isinstance(wrong, RefusalReason):
                 refused = Refused(wrong, outcome.detail or "overtaken by an administrator")
                 self._registry.refuse(registration.node_id, registration.address, refused.text)

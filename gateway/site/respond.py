@@ -12,7 +12,9 @@ from typing import NamedTuple
 from aiocoap.numbers.codes import Code
 
 from gateway.lwm2m.errors import RefusalReason
+from gateway.lwm2m.send import SendRefusal
 from gateway.messaging.handling import Response, respond
+from registry.commit import CommitFailure
 
 
 class Fault(Enum):
@@ -31,7 +33,9 @@ class Answer(NamedTuple):
     max_age_s: int | None = None
 
 
-ANSWERS: dict[RefusalReason | Fault, Answer] = {
+Wrong = RefusalReason | SendRefusal | Fault
+
+ANSWERS: dict[Wrong, Answer] = {
     RefusalReason.MALFORMED: Answer(Code.BAD_REQUEST),
     RefusalReason.OPTION_TOO_LONG: Answer(Code.BAD_OPTION),
     RefusalReason.TOO_LARGE: Answer(Code.REQUEST_ENTITY_TOO_LARGE),
@@ -47,6 +51,10 @@ ANSWERS: dict[RefusalReason | Fault, Answer] = {
     RefusalReason.UNKNOWN_PROFILE: Answer(Code.CONFLICT),
     RefusalReason.UNKNOWN_REGISTRATION: Answer(Code.NOT_FOUND),
     RefusalReason.FOREIGN_PEER: Answer(Code.NOT_FOUND),
+    SendRefusal.UNDECODABLE: Answer(Code.BAD_REQUEST),
+    SendRefusal.EMPTY: Answer(Code.BAD_REQUEST),
+    SendRefusal.NO_VALUE_FORMAT: Answer(Code.UNSUPPORTED_CONTENT_FORMAT),
+    SendRefusal.UNREGISTERED_OBJECT: Answer(Code.NOT_FOUND),
     Fault.WRONG_METHOD: Answer(Code.METHOD_NOT_ALLOWED),
     Fault.NO_RESOURCE: Answer(Code.NOT_FOUND),
     Fault.OVERLOADED: Answer(Code.SERVICE_UNAVAILABLE, max_age_s=5),
@@ -57,6 +65,14 @@ ANSWERS: dict[RefusalReason | Fault, Answer] = {
 _ERRORS = {wrong: respond(answer.code, max_age_s=answer.max_age_s) for wrong, answer in ANSWERS.items()}
 
 
-def error_response(wrong: RefusalReason | Fault) -> Response:
+FAILURES: dict[CommitFailure, RefusalReason | Fault] = {
+    CommitFailure.STORAGE: Fault.STORAGE,
+    CommitFailure.OVERLOADED: Fault.OVERLOADED,
+    CommitFailure.INVALID: RefusalReason.MALFORMED,
+}
+"What is wrong when a commit failed; one that was overtaken is for each resource to say."
+
+
+def error_response(wrong: Wrong) -> Response:
     """The response for *wrong*, without payload."""
     return _ERRORS[wrong]

@@ -28,6 +28,7 @@ def test_bench_measures_every_operation_and_checks_every_answer() -> None:
         "drained Python echo",
         "Register over coap",
         "Update over coap",
+        "Send of ten values",
         "PSK handshake",
         "Register over coaps",
         "Update over coaps",

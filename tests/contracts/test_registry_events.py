@@ -3,7 +3,7 @@
 import pytest
 
 from registry.events import EVENT_DATA, EventType
-from registry.model import ObjectList, Security
+from registry.model import ObjectList, Origin, Reading, Security
 from tests.support.registry import Outcomes, Place, make_registration, register
 
 
@@ -27,6 +27,8 @@ async def history(place):
             registry.change(changed, outcomes.append)
             registry.deregister(registration, outcomes.append)
             registry.refuse("n", "192.0.2.1:1", "wrong key")
+            reading = Reading("/3/0/9", "80", 1_800_000_000_000)
+            registry.keep_values(registration.device, [reading], Origin.SEND, outcomes.append)
             await registry.flush()
             await register(registry, "n", lifetime_s=5)
             place.clock.advance(20)

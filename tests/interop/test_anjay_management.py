@@ -238,3 +238,18 @@ async def test_device_is_managed_over_its_session(tmp_path: Path) -> None:
             assert answer.is_usable
             assert await device.notification()
             assert (await device.ask(Cancel(device.paths("/3/0/13")), token)).code == "2.05"
+
+
+@LATER_VERSIONS
+async def test_what_the_device_sends_is_kept(tmp_path: Path, version: str) -> None:
+    program = require("demo")
+    async with managing_gateway(tmp_path) as managing:
+        await managing.create(NODE_ID)
+        command = [program, "-e", NODE_ID, "-u", managing.coap, "-s", "nosec", "-l", "120"]
+        log = tmp_path / "demo.log"
+        async with running([*command, "-v", version, "-V", version], log) as keyboard:
+            device = await managing.device(NODE_ID)
+            # It answers once it knows itself that it is registered.
+            assert (await device.ask(Read(device.paths("/3/0/9")))).code == "2.05"
+            keyboard.write(b"send 1 /3/0/3 /3/0/9\n")
+            assert (await managing.values(NODE_ID))["/3/0/3"] == "3.14.0"

@@ -133,3 +133,16 @@ async def test_device_is_managed_over_its_session(tmp_path: Path) -> None:
             keyboard.write(b"change /3/0/9 42\n")
             assert await device.notification() == {"/3/0/9": 42}
             assert (await device.ask(Cancel(device.paths("/3/0/9")), token)).code == "2.05"
+
+
+async def test_what_the_device_sends_is_kept(tmp_path: Path) -> None:
+    program = require("lwm2mclient")
+    async with managing_gateway(tmp_path) as managing:
+        await managing.create(NODE_ID)
+        command = [program, "-4", "-h", HOST, "-p", str(managing.coap_port), "-l", "0", "-t", "120"]
+        async with running([*command, "-n", NODE_ID], tmp_path / "client.log") as keyboard:
+            device = await managing.device(NODE_ID)
+            # It answers once it knows itself that it is registered.
+            assert (await device.ask(Read(device.paths("/3/0/9")))).code == "2.05"
+            keyboard.write(b"send 0 /3/0/9\n")
+            assert await managing.values(NODE_ID) == {"/3/0/9": 100}

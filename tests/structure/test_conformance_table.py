@@ -7,10 +7,11 @@ from collections import Counter
 import pytest
 
 from gateway.lwm2m.errors import RefusalReason
-from gateway.site.respond import ANSWERS, Fault
+from gateway.lwm2m.send import SendRefusal
+from gateway.site.respond import ANSWERS, Fault, Wrong
 from tests.support.conformance import DOCUMENT, Row, rows
 
-REASONS: dict[str, RefusalReason | Fault] = {reason.name: reason for reason in (*RefusalReason, *Fault)}
+REASONS: dict[str, Wrong] = {reason.name: reason for reason in (*RefusalReason, *SendRefusal, *Fault)}
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.case)

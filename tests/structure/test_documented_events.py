@@ -40,4 +40,5 @@ def test_types_are_those_that_the_contract_names() -> None:
         "deregistered",
         "registration_expired",
         "refused",
+        "values_reported",
     }

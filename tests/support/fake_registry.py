@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from registry.commit import CommitFailure, CommitOutcome
-from registry.model import Device, ObjectList, Registration, Security
+from registry.model import Device, ObjectList, Origin, Reading, Registration, Security
 
 Done = Callable[[CommitOutcome], None]
 
@@ -25,6 +25,7 @@ class FakeRegistry:
     profiles: dict[tuple[int, str], ObjectList] = field(default_factory=dict)
     calls: list[tuple[str, Registration]] = field(default_factory=list)
     refusals: list[tuple[str, str, str]] = field(default_factory=list)
+    reported: list[tuple[str, Origin, tuple[Reading, ...]]] = field(default_factory=list)
     _waiting: list[Done] = field(default_factory=list)
 
     def add(self, node_id: str, security: Security = Security.NONE, *, is_frozen: bool = False) -> Device:
@@ -50,6 +51,10 @@ class FakeRegistry:
         held = (one for one in self.registrations.values() if one.device == device_number)
         return next(held, None)
 
+    def find_registration_from(self, address: str) -> Registration | None:
+        plain = (one for one in self.registrations.values() if one.identity is None)
+        return next((one for one in plain if one.address == address), None)
+
     def find_profile(self, device_number: int, profile_id: str) -> ObjectList | None:
         return self.profiles.get((device_number, profile_id))
 
@@ -74,6 +79,15 @@ class FakeRegistry:
         if self.failure is None:
             self._drop(registration)
         self._commit("deregister", registration, done)
+
+    def keep_values(
+        self, device_number: int, readings: Sequence[Reading], origin: Origin, done: Done
+    ) -> None:
+        registration = self.find_registration_of(device_number)
+        assert registration is not None
+        if self.failure is None:
+            self.reported.append((registration.node_id, origin, tuple(readings)))
+        self._commit("keep values", registration, done)
 
     def refuse(self, node_id: str, address: str, reason: str) -> None:
         self.refusals.append((node_id, address, reason))

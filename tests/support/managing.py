@@ -30,7 +30,7 @@ from gateway.transport.udp import UdpListener
 from gateway.wiring import Gateway
 from registry.administration import Administration
 from registry.clock import SystemClock
-from registry.model import Registration, Security
+from registry.model import Origin, Registration, Security
 from registry.sqlite import Database
 from registry.store import Registry
 
@@ -75,6 +75,14 @@ class Managing:
             while (found := find()) is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return found
+
+    async def values(self, node_id: str) -> dict[str, object]:
+        """Path → latest value of what the device has sent, once there is any."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not (found := self._administration.values(node_id)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert all(each.origin is Origin.SEND for each in found)
+        return {each.path: each.value for each in found}
 
     async def send(
         self, registration: Registration, request: Request, token: bytes | None = None

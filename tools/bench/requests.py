@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cbor2
 from aiocoap.message import Message
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
 OBJECTS = b"</1/0>,</2>,</3/0>,</4/0>,</5/0>,</6>,</7/0>,</3303/0>,</3303/1>,</3304/0>,</10250>;ver=1.1"
 "About 100 bytes, as a small device has."
+
+# Labels of RFC 8428 §6.
+SENML_BASE_NAME, SENML_NAME, SENML_VALUE = -2, 0, 2
 
 CREATED = Code.CREATED
 CHANGED = Code.CHANGED
@@ -25,6 +29,13 @@ def register(node_id: str, mid: int, lifetime_s: int = 86_400) -> bytes:
 def update(location: Sequence[str], mid: int) -> bytes:
     """A confirmable Update without parameters: it renews the lifetime."""
     return _post(location, mid)
+
+
+def send(mid: int) -> bytes:
+    """A confirmable Send of ten values in SenML CBOR (OMA Core TS 1.2 §6.4.5); no two are alike."""
+    records = [{SENML_NAME: str(5700 + number), SENML_VALUE: mid + number / 2} for number in range(10)]
+    records[0][SENML_BASE_NAME] = "/3303/0/"
+    return _post(("dp",), mid, payload=cbor2.dumps(records), content_format=112)
 
 
 def ping(mid: int) -> bytes:

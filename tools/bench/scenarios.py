@@ -78,6 +78,16 @@ class PlainDevices:
 
         return measure(self.server, operation)
 
+    def send(self, rounds: int) -> float:
+        """*rounds* Sends of each device, ten values each; answered after the commit, like Registers."""
+        turns = [[requests.send(self._next_mid()) for _ in self.locations] for _ in range(rounds)]
+        check = requests.is_answer(requests.CHANGED)
+
+        def operation() -> int:
+            return sum(len(load.exchange(self.sockets, turn, check)) for turn in turns)
+
+        return measure(self.server, operation)
+
     def burst(self) -> int:
         """All devices register at the same moment; gives how many were answered."""
         datagrams = [requests.register(node_id, self._next_mid()) for node_id in self.node_ids]

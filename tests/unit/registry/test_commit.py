@@ -14,9 +14,10 @@ from registry.commit import (
     Refuse,
     Register,
     Remove,
+    Report,
 )
 from registry.events import EventType
-from registry.model import ObjectList, Refusal
+from registry.model import ObjectList, Origin, Reading, Refusal, ReportedValue
 from registry.registrations import SharedObjects
 from tests.support.registry import OBJECTS, Place, make_registration
 
@@ -174,6 +175,35 @@ def test_connected_or_frozen_or_changed_device_is_not_purged(scene):
     with scene.place.administration() as administration:
         administration.unfreeze("frozen")
     assert scene.commit(Purge(frozen)) == [OVERTAKEN]
+
+
+def test_values_and_their_event_are_committed_together(scene):
+    report = Report(scene.device, [Reading("/3/0/9", "80", 5_000)], Origin.SEND, 100, ignore)
+    assert scene.commit(report) == [COMMITTED]
+    with scene.place.administration() as administration:
+        assert administration.values("n") == [ReportedValue("/3/0/9", 80, 5_000, Origin.SEND)]
+        event = administration.events(types=["values_reported"])[0]
+    assert (event.device_id, event.node_id) == (scene.device.device_id, "n")
+    assert event.data == {
+        "origin": "send",
+        "values": [{"path": "/3/0/9", "value": 80, "time": "1970-01-01T00:00:05.000Z"}],
+    }
+
+
+@pytest.mark.parametrize("what", ["frozen", "deleted"])
+def test_values_of_a_device_that_may_not_come_any_more_are_left_out(scene, what):
+    with scene.place.administration() as administration:
+        (administration.freeze if what == "frozen" else administration.delete)("n")
+    report = Report(scene.device, [Reading("/3/0/9", "80", 5_000)], Origin.SEND, 100, ignore)
+    assert scene.commit(report) == [OVERTAKEN]
+    assert scene.place.rows("SELECT * FROM value") == []
+    assert scene.place.rows("SELECT * FROM value_history") == []
+
+
+def test_values_that_no_row_can_hold_leave_nothing(scene):
+    readings = [Reading("/3/0/9", "80", 5_000), Reading("/3/0/10", "1", 1 << 70)]
+    assert scene.commit(Report(scene.device, readings, Origin.SEND, 100, ignore)) == [INVALID]
+    assert scene.place.rows("SELECT * FROM value") == []
 
 
 def test_refusal_is_row_and_event(scene):

@@ -30,6 +30,30 @@ def test_new_registration_takes_the_place_of_the_old(memory):
     assert memory.registrations[1].lifetime_s == 9
 
 
+def test_plain_registration_is_found_by_where_it_was_last_heard(memory):
+    other = Device(2, "d-2", "m", Security.PSK, 60, 0)
+    memory.put_device(other)
+    first = make_registration(DEVICE, "first", address="192.0.2.1:1")
+    memory.put_registration(first)
+    memory.put_registration(make_registration(other, "secure", identity="m", address="192.0.2.1:2"))
+    assert memory.find_source("192.0.2.1:1") is first
+    assert memory.find_source("192.0.2.1:2") is None, "it is held by its identity"
+    moved = first._replace(address="192.0.2.1:3")
+    memory.put_registration(moved)
+    assert memory.find_source("192.0.2.1:1") is None
+    assert memory.find_source("192.0.2.1:3") is moved
+    memory.put_registration(make_registration(other, "again", identity="m", address="192.0.2.1:3"))
+    assert memory.find_source("192.0.2.1:3") is moved
+    memory.put_registration(make_registration(other, "plain", identity=None, address="192.0.2.1:3"))
+    memory.remove_registration(1)
+    latest = memory.find_source("192.0.2.1:3")
+    assert latest is not None
+    assert latest.location == "plain", "what the one before leaves is not the latest's"
+    memory.remove_registration(2)
+    memory.remove_registration(2)
+    assert memory.find_source("192.0.2.1:3") is None
+
+
 def test_profile_is_remembered_with_the_list_it_came_with(memory):
     memory.remember_profile(make_registration(DEVICE, profile_id="p"))
     assert memory.profiles == {1: ("p", OBJECTS)}

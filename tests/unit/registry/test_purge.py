@@ -4,7 +4,7 @@ import pytest
 
 from registry import outbox, purge, refusals
 from registry.model import Device, ObjectList, Refusal, Security
-from registry.purge import claim_remaining_s, prune_history, remove_orphans
+from registry.purge import claim_remaining_s, prune_history, prune_values, remove_orphans
 from registry.registrations import store_objects
 from registry.sqlite import Database
 from tests.support.registry import OBJECTS
@@ -30,6 +30,21 @@ def test_claim_remains_until_its_deadline_and_never_longer_than_its_timeout(wall
 def test_device_without_timeout_or_once_connected_has_no_claim():
     assert claim_remaining_s(replace(DEVICE, timeout_s=0), 0) is None
     assert claim_remaining_s(replace(DEVICE, connected_at_ms=1), 0) is None
+
+
+def test_values_events_go_after_their_own_keep_time(connection):
+    for at_ms, type_ in (
+        (80_000, "values_reported"),
+        (80_000, "refused"),
+        (95_000, "values_reported"),
+        (120_000, "values_reported"),
+        (80_000, "values_reported"),
+    ):
+        outbox.append(connection, [(at_ms, type_, None, "n", "{}", None, 0)])
+    assert prune_values(connection, 100_000, 10) == 2
+    left = connection.execute("SELECT at_ms, type FROM event ORDER BY id").fetchall()
+    assert left == [(80_000, "refused"), (95_000, "values_reported"), (80_000, "values_reported")]
+    assert prune_values(connection, 100_000, 10) == 0, "the last row is never pruned"
 
 
 def test_history_goes_after_its_keep_time(connection):

@@ -386,7 +386,7 @@ def test_damaged_page_is_found_when_it_is_read(tmp_path):
         for key in range(2000):
             connection.execute("INSERT INTO meta VALUES (?, zeroblob(100))", (str(key),))
     content = bytearray(path.read_bytes())
-    content[4096 * 20 :] = b"\xff" * (len(content) - 4096 * 20)
+    content[4096 * 40 :] = b"\xff" * (len(content) - 4096 * 40)
     path.write_bytes(content)
     with Database.open(path) as database, pytest.raises(DatabaseUnusable, match="damaged"):
         database.query("SELECT count(value) FROM meta WHERE value > x'00'")

@@ -19,7 +19,7 @@ from registry.events import (
     RegistrationExpired,
     SecretReset,
 )
-from registry.model import ObjectLink, ObjectList, Security
+from registry.model import ObjectLink, ObjectList, Origin, Reading, Security
 from registry.sealing import KeySource
 from registry.serverkey import ServerKey
 from registry.settings import RegistrySettings
@@ -955,6 +955,36 @@ async def test_old_history_and_orphans_are_pruned_in_chunks(place):
         assert types(place) == ["refused"]
         assert place.rows("SELECT * FROM registration") == []
         assert place.rows("SELECT * FROM refusal") == []
+
+
+# Values
+
+
+async def test_values_are_told_when_they_are_committed(place):
+    place.create("n")
+    async with place.registry() as registry:
+        device = registry.find_device("n")
+        outcomes = Outcomes()
+        registry.keep_values(device.number, [Reading("/3/0/9", "80", 5)], Origin.SEND, outcomes.append)
+        assert outcomes == []
+        await registry.flush()
+        assert [outcome.is_committed for outcome in outcomes] == [True]
+        registry.keep_values(4711, [Reading("/3/0/9", "80", 5)], Origin.SEND, outcomes.append)
+        await asyncio.sleep(0)
+        assert outcomes[-1].failure is CommitFailure.OVERTAKEN
+    with place.administration() as administration:
+        assert [value.value for value in administration.values("n")] == [80]
+
+
+async def test_plain_registration_is_found_by_its_address(place):
+    place.create("n")
+    async with place.registry() as registry:
+        assert registry.find_registration_from("192.0.2.1:5683") is None
+        registration = await register(registry, "n")
+        assert registry.find_registration_from("192.0.2.1:5683") == registration
+        registry.renew(registration, "192.0.2.2:1")
+        assert registry.find_registration_from("192.0.2.1:5683") is None
+        assert registry.find_registration_from("192.0.2.2:1").location == registration.location
 
 
 # Cost

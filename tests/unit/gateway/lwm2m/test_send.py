@@ -45,11 +45,11 @@ def test_value_that_does_not_fit_is_left_out():
 @pytest.mark.parametrize(
     ("content_format", "payload", "reason"),
     [
-        (None, b"x", SendRefusal.UNSUPPORTED_FORMAT),
-        (0, b"x", SendRefusal.UNSUPPORTED_FORMAT),
-        (11542, b"", SendRefusal.UNSUPPORTED_FORMAT),
-        (322, b"\x80", SendRefusal.UNSUPPORTED_FORMAT),
-        (50, b"[]", SendRefusal.UNSUPPORTED_FORMAT),
+        (None, b"x", SendRefusal.NO_VALUE_FORMAT),
+        (0, b"x", SendRefusal.NO_VALUE_FORMAT),
+        (11542, b"", SendRefusal.NO_VALUE_FORMAT),
+        (322, b"\x80", SendRefusal.NO_VALUE_FORMAT),
+        (50, b"[]", SendRefusal.NO_VALUE_FORMAT),
         (112, b"\xff", SendRefusal.UNDECODABLE),
         (112, b"", SendRefusal.UNDECODABLE),
         (112, b"\x80", SendRefusal.EMPTY),

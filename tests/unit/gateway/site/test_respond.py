@@ -13,17 +13,21 @@ from aiocoap.numbers.codes import Code
 from gateway.address import Address
 from gateway.lwm2m.errors import RefusalReason
 from gateway.lwm2m.registration import Policy
+from gateway.lwm2m.send import SendRefusal
+from gateway.objectmodel import own_model
+from gateway.site.dp import SendReceiver
 from gateway.site.rd import RegistrationDirectory
-from gateway.site.respond import ANSWERS, Fault, error_response
+from gateway.site.respond import ANSWERS, Fault, Wrong, error_response
 from registry.commit import CommitFailure
 from registry.model import Security
 from tests.support.conformance import Row, rows
 from tests.support.fake_registry import FakeRegistry
-from tests.support.requests import OBJECT_LIST, answer_of, read_response, request
+from tests.support.requests import HOME, OBJECT_LIST, answer_of, read_response, request
 
 PLAIN, SECURE, FROZEN = "plain-1", "secure-1", "frozen-1"
 ELSEWHERE = Address("198.51.100.1", 5683)
 VERSION = "lwm2m=1.1"
+VALUES = b'[{"n":"/3/0/9","v":80}]'
 LONG_LIST = b"</3/0>" + b" " * 16_384
 MANY_LINKS = b",".join([b"</3/0>"] * 1025)
 
@@ -45,6 +49,7 @@ class World:
     def __post_init__(self) -> None:
         names = iter(("plain", "secure", *(f"new-{number}" for number in range(9))))
         self.directory = RegistrationDirectory(self.registry, Policy(), Clock(), lambda: next(names))
+        self.receiver = SendReceiver(self.registry, Policy(), Clock(), own_model)
         self.registry.add(PLAIN)
         self.registry.add(SECURE, Security.PSK)
         self.registry.add(FROZEN, is_frozen=True)
@@ -54,7 +59,9 @@ class World:
     def send(self, code: Code, path: str, queries: list[str], **more: Any) -> Message:
         if code == Code.POST and path == "rd":
             more.setdefault("payload", OBJECT_LIST)
-        return answer_of(self.directory.handle(request(code, path, queries, **more)))
+        asked = request(code, path, queries, **more)
+        answer = self.directory.handle(asked)
+        return answer_of(self.receiver.handle(asked) if answer is None else answer)
 
 
 Case = Callable[[World], Message]
@@ -71,6 +78,12 @@ def update(*queries: str, location: str = "plain", **more: Any) -> Case:
 
 def deregister(location: str = "plain", **more: Any) -> Case:
     return lambda world: world.send(Code.DELETE, f"rd/{location}", [], **more)
+
+
+def report(payload: bytes = VALUES, content_format: int | None = 110, path: str = "dp", **more: Any) -> Case:
+    return lambda world: world.send(
+        Code.POST, path, [], payload=payload, content_format=content_format, **more
+    )
 
 
 def after(prepare: Callable[[World], object], case: Case) -> Case:
@@ -207,7 +220,37 @@ CASES: dict[str, Case] = {
     "Update that changes something, with such a disk": after(fail(CommitFailure.STORAGE), update("lt=60")),
     "Register overtaken by the queue for the disk": after(fail(CommitFailure.OVERLOADED), register()),
     "De-register, with such a disk": after(fail(CommitFailure.STORAGE), deregister()),
+    "Send without a registration": report(address=ELSEWHERE),
+    "Send from an address without a registration": report(address=HOME._replace(port=1)),
+    "Send of an identity without a registration": report(identity="stranger"),
+    "Send of a secure device over plain CoAP": after(deregister(), report()),
+    "Send of a device that was frozen": after(freeze, report()),
+    "Send after a De-register": after(deregister("secure", identity=SECURE), report(identity=SECURE)),
+    "Send of a device deleted before the commit": after(fail(CommitFailure.OVERTAKEN), report()),
+    "Send about an object that was not registered": report(b'[{"n":"/9/0/6","v":80}]'),
+    "Send about several objects, one of which was not registered": report(
+        b'[{"n":"/3/0/9","v":80},{"n":"/9/0/6","v":1}]'
+    ),
+    "Send without a payload": report(b""),
+    "Send without values": report(b"[]"),
+    "Send that cannot be read": report(b"no JSON"),
+    "Send with a value above a resource": report(b'[{"n":"/3/0","v":80}]'),
+    "Send of a single value that does not fit its type": report(b'[{"n":"/3/0/9","vs":"high"}]'),
+    "Send with values that no row can hold": after(fail(CommitFailure.INVALID), report()),
+    "Send in link format": report(content_format=40),
+    "Send in TLV": report(bytes.fromhex("c10950"), 11542),
+    "Send without a Content-Format": report(content_format=None),
+    "`GET /dp`": lambda world: world.send(Code.GET, "dp", []),
+    "`PUT /dp`": lambda world: world.send(Code.PUT, "dp", [], payload=VALUES, content_format=110),
+    "`FETCH /dp`": lambda world: world.send(Code.FETCH, "dp", [], payload=VALUES, content_format=110),
+    "`POST /dp/3`": report(path="dp/3"),
+    "Send while too much waits for the disk": after(overload, report()),
+    "Send while the disk is full or fails": after(fail(CommitFailure.STORAGE), report()),
 }
+
+
+CHANGING = ("after a", "newer", "fills up", "secure device over plain")
+"Cases that begin with something that changes a registration."
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.case)
@@ -220,7 +263,8 @@ def test_bad_input_gets_its_documented_answer_and_changes_nothing(row: Row) -> N
         told += f", Max-Age {answer.opt.max_age}"
     assert told == row.answer
     assert answer.payload == b""
-    if "after a" not in row.case and "newer" not in row.case and "fills up" not in row.case:
+    assert world.registry.reported == []
+    if not any(words in row.case for words in CHANGING):
         assert world.registry.registrations == before
 
 
@@ -239,8 +283,8 @@ def test_every_case_is_documented() -> None:
     assert {row.case for row in rows()} == set(CASES)
 
 
-@pytest.mark.parametrize("reason", [*RefusalReason, *Fault])
-def test_answers_carry_no_payload(reason: RefusalReason | Fault) -> None:
+@pytest.mark.parametrize("reason", [*RefusalReason, *SendRefusal, *Fault])
+def test_answers_carry_no_payload(reason: Wrong) -> None:
     answer = read_response(error_response(reason))
     assert answer.code == ANSWERS[reason].code
     assert answer.payload == b""
