@@ -24,6 +24,7 @@ from gateway.dtls.events import (
     HandshakeFailed,
     PskRequested,
     RawPublicKeyPresented,
+    ResumptionRequested,
     SessionEstablished,
 )
 from gateway.dtls.messages import HandshakeType, decode_fragments
@@ -60,6 +61,9 @@ class DtlsServer:
 
     sent: list[bytes] = field(default_factory=list)
     "Datagrams."
+
+    asked: list[PskRequested | Presented] = field(default_factory=list)
+    "Of what full handshakes rest on."
 
     sessions: list[SessionEstablished] = field(default_factory=list)
     failures: list[HandshakeFailed] = field(default_factory=list)
@@ -133,10 +137,14 @@ class DtlsServer:
         now = time.monotonic()
         while events:
             event = events.pop(0)
+            if isinstance(event, PskRequested | CertificatePresented | RawPublicKeyPresented):
+                self.asked.append(event)
             if isinstance(event, PskRequested):
                 events += self._endpoint.provide_psk(event.handshake, self.psks.get(event.identity), now)
             elif isinstance(event, CertificatePresented | RawPublicKeyPresented):
                 events += self._endpoint.provide_credential(event.handshake, self.judge(event), now)
+            elif isinstance(event, ResumptionRequested):
+                events += self._endpoint.provide_resumption(event.handshake, True, now)
             elif isinstance(event, SessionEstablished):
                 self.sessions.append(event)
             elif isinstance(event, HandshakeFailed):

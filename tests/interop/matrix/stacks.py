@@ -148,9 +148,7 @@ def gnutls(task: Task) -> None:
     command += ["--mtu", str(row.mtu_bytes)] if row.mtu_bytes else []
     command += ["--resume"] if row.is_resumed else []
     with Program([*command, task.host], terminal=True) as client:
-        if row.is_resumed:
-            client.expect(rb"This is a resumed session")
-        client.expect(rb"Handshake was completed")
+        client.expect(rb"This is a resumed session" if row.is_resumed else rb"Handshake was completed")
         client.say(QUESTION)
         client.expect(QUESTION.strip())
 
@@ -172,7 +170,7 @@ def mbedtls(task: Task) -> None:
     command += ["reconnect=1"] if row.is_resumed else []
     with Program(command, terminal=True) as client:
         for _ in range(1 + row.is_resumed):
-            client.expect(rb"Read from server: \d+ bytes read.*GET ")
+            client.expect(rb"Read from server: \d+ bytes read\s+GET ")
 
 
 def python_mbedtls(task: Task) -> None:
