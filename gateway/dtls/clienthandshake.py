@@ -45,6 +45,8 @@ from gateway.dtls.extensions import (
     encode_certificate_types,
     encode_connection_id,
     encode_ec_point_formats,
+    encode_max_fragment_length,
+    encode_record_size_limit,
     encode_renegotiation_info,
     encode_server_name,
     encode_signature_algorithms,
@@ -89,6 +91,7 @@ from gateway.dtls.record import (
     ContentType,
     Record,
 )
+from gateway.dtls.recordsize import sizes_of
 from gateway.dtls.replay import ReplayWindow
 from gateway.dtls.resumption import ClientResumable
 from gateway.dtls.session import Keys
@@ -317,6 +320,7 @@ class ClientHandshake:
         self._check(hello)
         suite = SUITES[hello.cipher_suite]
         self._server_hello = hello
+        self._writer.limit(sizes_of(hello.extensions, is_client=True))
         self._messages.append(message.encode())
         resumable = self._config.resumable
         if resumable is not None and hello.session_id == resumable.session_id:
@@ -459,6 +463,11 @@ def _offered_extensions(config: ClientConfig) -> dict[int, bytes]:
         extensions[ExtensionType.CONNECTION_ID] = encode_connection_id(config.cid)
         if config.return_routability:
             extensions[ExtensionType.RRC] = b""
+    if config.max_fragment_length is not None:
+        length = encode_max_fragment_length(config.max_fragment_length)
+        extensions[ExtensionType.MAX_FRAGMENT_LENGTH] = length
+    if config.record_size_limit is not None:
+        extensions[ExtensionType.RECORD_SIZE_LIMIT] = encode_record_size_limit(config.record_size_limit)
     if config.server_name is not None:
         extensions[ExtensionType.SERVER_NAME] = encode_server_name(config.server_name)
     suites = [SUITES[number] for number in config.suites if number in SUITES]

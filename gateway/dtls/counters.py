@@ -45,6 +45,7 @@ class Counters:
         "resumptions_refused",
         "retransmissions",
         "sends_over_budget",
+        "sends_over_limit",
         "sends_unreserved",
         "sessions_bad_records",
         "sessions_evicted",
@@ -122,6 +123,9 @@ class Counters:
 
     sends_unreserved: int
     "Records not sent because the disk had not yet noted numbers for them."
+
+    sends_over_limit: int
+    "Data that does not fit the records that the peer takes."
 
     sessions_bad_records: int
     sessions_evicted: int

@@ -12,6 +12,7 @@ from typing import Final
 from gateway.dtls.fragments import fragment
 from gateway.dtls.protection import RecordSealer
 from gateway.dtls.record import CHANGE_CIPHER_SPEC_BODY, HEADER_BYTES, ContentType, encode_record
+from gateway.dtls.recordsize import UNLIMITED, RecordSizes
 from gateway.dtls.settings import RetransmitSettings
 
 SMALL_DATAGRAM_BYTES: Final = 512
@@ -41,9 +42,10 @@ def handshake_message(content: bytes, epoch: int = 0) -> FlightMessage:
 class RecordWriter:
     """Numbers our records, never one number twice, also not when a message is repeated."""
 
-    __slots__ = ("_next", "_next_in_clear", "_sealer")
+    __slots__ = ("_next", "_next_in_clear", "_sealer", "_sizes")
 
-    def __init__(self, first_in_clear: int = 0) -> None:
+    def __init__(self, first_in_clear: int = 0, sizes: RecordSizes = UNLIMITED) -> None:
+        self._sizes = sizes
         self._next_in_clear = first_in_clear
         self._next = 0
         self._sealer: RecordSealer | None = None
@@ -61,6 +63,16 @@ class RecordWriter:
     def protect_with(self, sealer: RecordSealer) -> None:
         """Records of epoch 1 can be written from here on."""
         self._sealer = sealer
+
+    def limit(self, sizes: RecordSizes) -> None:
+        """What was agreed on about the records from here on."""
+        self._sizes = sizes
+
+    def max_content_bytes(self, epoch: int) -> int:
+        """What a record of *epoch* may hold."""
+        sizes = self._sizes
+        # With a connection ID the type of the content counts as well.
+        return sizes.protected_bytes - 1 if epoch else sizes.clear_bytes
 
     def overhead_bytes(self, epoch: int) -> int:
         """What a record of *epoch* adds to its content."""
@@ -89,10 +101,11 @@ def pack(
     limit = min(mtu_bytes, SMALL_DATAGRAM_BYTES) if is_small else mtu_bytes
     records: list[bytes] = []
     for content_type, epoch, content in messages:
-        if len(content) <= limit - _MAX_OVERHEAD_BYTES:
+        most = writer.max_content_bytes(epoch)
+        if len(content) <= limit - _MAX_OVERHEAD_BYTES and len(content) <= most:
             records.append(writer.write(content_type, epoch, content))
         else:
-            room = max(limit - writer.overhead_bytes(epoch), _MIN_ROOM_BYTES)
+            room = min(max(limit - writer.overhead_bytes(epoch), _MIN_ROOM_BYTES), most)
             records += [writer.write(content_type, epoch, piece) for piece in fragment(content, room)]
     datagram = b"".join(records)
     return [datagram] if len(datagram) <= limit and not is_small else _group(records, limit, is_small)

@@ -29,7 +29,8 @@ from gateway.dtls.extensions import (
 )
 from gateway.dtls.groups import NamedGroup, choose_group
 from gateway.dtls.messages import ClientHello, decode_client_hello
-from gateway.dtls.record import DTLS_1_2
+from gateway.dtls.record import DTLS_1_2, MAX_PLAINTEXT_BYTES
+from gateway.dtls.recordsize import UNLIMITED, RecordSizes, answer_to, sizes_of
 from gateway.dtls.resumption import Resumable
 from gateway.dtls.settings import CbcPolicy
 from gateway.dtls.signatures import SignatureScheme
@@ -41,6 +42,10 @@ _RENEGOTIATION_INFO: Final = int(ExtensionType.RENEGOTIATION_INFO)
 _CONNECTION_ID: Final = int(ExtensionType.CONNECTION_ID)
 _RRC: Final = int(ExtensionType.RRC)
 _ENCRYPT_THEN_MAC: Final = int(ExtensionType.ENCRYPT_THEN_MAC)
+_RECORD_SIZE_LIMIT: Final = int(ExtensionType.RECORD_SIZE_LIMIT)
+_MAX_FRAGMENT_LENGTH: Final = int(ExtensionType.MAX_FRAGMENT_LENGTH)
+_OF_RESUMED: Final = frozenset((_ENCRYPT_THEN_MAC, _RECORD_SIZE_LIMIT, _MAX_FRAGMENT_LENGTH))
+_NOTHING: Final[dict[int, bytes]] = {}
 _SERVER_NAME: Final = int(ExtensionType.SERVER_NAME)
 _SUPPORTED_GROUPS: Final = int(ExtensionType.SUPPORTED_GROUPS)
 _EC_POINT_FORMATS: Final = int(ExtensionType.EC_POINT_FORMATS)
@@ -102,6 +107,15 @@ class Choice(NamedTuple):
 
     terms: Terms
     server_name: bytes | None
+    sizes: RecordSizes
+    "How much a record may hold."
+
+    @property
+    def max_content_bytes(self) -> int:
+        """What a protected record of ours may hold."""
+        if self.sizes is UNLIMITED:
+            return MAX_PLAINTEXT_BYTES
+        return self.sizes.content_bytes(bool(self.peer_cid))
 
     def extensions(self, own_cid: bytes) -> dict[int, bytes]:
         """Those of the ServerHello: only what the client offered."""
@@ -150,7 +164,7 @@ def choose_resumed(body: bytes, offer: Offer, entry: Resumable) -> Choice | Refu
     terms = choice.terms
     if terms.encrypt_then_mac != entry.encrypt_then_mac or (choice.server_name or b"") != entry.server_name:
         return None
-    answers = {kind: body for kind, body in terms.extensions.items() if kind == _ENCRYPT_THEN_MAC}
+    answers = {kind: body for kind, body in terms.extensions.items() if kind in _OF_RESUMED}
     return choice._replace(terms=Terms(terms.encrypt_then_mac, extensions=answers))
 
 
@@ -165,6 +179,9 @@ def _choose(hello: ClientHello, offer: Offer) -> Choice | Refusal:
     has_rrc = rrc is not None and decode_rrc(rrc)
     name = extensions.get(_SERVER_NAME)
     server_name = None if name is None else decode_server_name(name)
+    sizes, size_answer = UNLIMITED, _NOTHING
+    if _RECORD_SIZE_LIMIT in extensions or _MAX_FRAGMENT_LENGTH in extensions:
+        sizes, size_answer = sizes_of(extensions, is_client=False), answer_to(extensions)
     offered = hello.cipher_suites
     alert = AlertDescription.HANDSHAKE_FAILURE
     for number in offer.suites:
@@ -182,8 +199,9 @@ def _choose(hello: ClientHello, offer: Offer) -> Choice | Refusal:
             hello.connection_id,
             hello.has_legacy_connection_id,
             has_rrc and hello.connection_id is not None,
-            terms,
+            terms._replace(extensions=terms.extensions | size_answer) if size_answer else terms,
             server_name,
+            sizes,
         )
     return Refusal(alert, HandshakeFailure.NO_COMMON_SUITE)
 

@@ -89,6 +89,7 @@ def restore(
     session.send_limit = entry.send_limit
     session.keys = stored.keys
     session.credential = stored.credential
+    session.max_content_bytes = keys.max_content_bytes
     return session
 
 

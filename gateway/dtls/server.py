@@ -167,7 +167,7 @@ class ServerHandshake:
         self._server_random = settings.entropy(RANDOM_BYTES)
         buffer_bytes = config.certificate_buffer_bytes if is_certified else config.handshake_buffer_bytes
         self._inbox = MessageInbox(verified.message_seq + 1, buffer_bytes, 1)
-        self._writer = RecordWriter(verified.record_sequence)
+        self._writer = RecordWriter(verified.record_sequence, choice.sizes)
         self._keys: tuple[RecordOpener, RecordSealer, ReplayWindow] | None = None
         self._secrets: Secrets | None = None
         self._is_change_held = False
@@ -268,6 +268,7 @@ class ServerHandshake:
         session.last_flight = self.last_flight
         session.expires_at = self.session_expires_at
         session.session_id = self.session_id
+        session.max_content_bytes = self._choice.max_content_bytes
         session.credential = self.credential_version
         if self._settings.config.persist_sessions:
             session.keys = self._encode_keys()
@@ -278,7 +279,13 @@ class ServerHandshake:
         assert self._secrets is not None
         choice = self._choice
         is_mac_last = choice.terms.encrypt_then_mac
-        keys = StoredKeys(choice.suite.id, self._secrets.block, choice.peer_cid or b"", is_mac_last)
+        keys = StoredKeys(
+            choice.suite.id,
+            self._secrets.block,
+            choice.peer_cid or b"",
+            is_mac_last,
+            choice.max_content_bytes,
+        )
         return encode_keys(keys)
 
     def make_resumable(self, identity: bytes, now: float) -> Resumable:

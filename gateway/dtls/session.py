@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from gateway.address import Address
 from gateway.dtls.protection import RecordOpener, RecordSealer
-from gateway.dtls.record import MAX_SEQUENCE
+from gateway.dtls.record import MAX_PLAINTEXT_BYTES, MAX_SEQUENCE
 from gateway.dtls.replay import ReplayWindow
 
 UNLIMITED_CEILING: Final = MAX_SEQUENCE
@@ -89,6 +89,7 @@ class Session:
         "is_over",
         "keys",
         "last_flight",
+        "max_content_bytes",
         "muted_until",
         "next_sequence",
         "number",
@@ -124,6 +125,9 @@ class Session:
         "It has delivered application data."
 
         self.last_flight: LastFlight | None = None
+        self.max_content_bytes = MAX_PLAINTEXT_BYTES
+        "What a record to the peer may hold."
+
         self.session_id = b""
         "By which it may be resumed; empty: it may not."
 

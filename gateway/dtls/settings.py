@@ -156,6 +156,12 @@ class ClientConfig:
     resumable: ClientResumable | None = None
     "An earlier session to go on with (`Client.resumable`), if the server agrees."
 
+    max_fragment_length: int | None = None
+    "Offered where given: 512, 1024, 2048 or 4096 bytes in a record, both ways (RFC 6066 §4)."
+
+    record_size_limit: int | None = None
+    "Told where given: how many bytes a protected record towards us may hold (RFC 8449)."
+
     encrypt_then_mac: bool = True
     groups: tuple[NamedGroup, ...] = OFFERED_GROUPS
     "In order of preference; the curves of certificates that can be read belong to them."

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from gateway.dtls.errors import DecodeError
 from gateway.dtls.keys import KeyBlock
+from gateway.dtls.record import MAX_PLAINTEXT_BYTES
 from gateway.dtls.wire import Reader, encode_vector
 
 _VERSION: Final = 1
@@ -25,6 +26,8 @@ class StoredKeys(NamedTuple):
     "What our records carry; empty: none."
 
     encrypt_then_mac: bool = False
+    max_content_bytes: int = MAX_PLAINTEXT_BYTES
+    "What a record of ours may hold (`recordsize`)."
 
 
 class StoredSession(NamedTuple):
@@ -55,7 +58,11 @@ class StoredSession(NamedTuple):
 
 def encode_keys(keys: StoredKeys) -> bytes:
     """`StoredKeys` as one string."""
-    parts = [keys.suite.to_bytes(2, "big"), bytes((_ENCRYPT_THEN_MAC * keys.encrypt_then_mac,))]
+    parts = [
+        keys.suite.to_bytes(2, "big"),
+        bytes((_ENCRYPT_THEN_MAC * keys.encrypt_then_mac,)),
+        keys.max_content_bytes.to_bytes(2, "big"),
+    ]
     parts += [encode_vector(part, 1) for part in (*keys.block, keys.peer_cid)]
     return b"".join(parts)
 
@@ -70,10 +77,11 @@ def decode_keys(data: bytes) -> StoredKeys:
     suite, flags = reader.u16(), reader.u8()
     if flags & ~_ENCRYPT_THEN_MAC:
         raise DecodeError(f"flags {flags}", 2)
+    max_content_bytes = reader.u16()
     block = KeyBlock(*(reader.vector8() for _ in KeyBlock._fields))
     peer_cid = reader.vector8()
     reader.expect_end()
-    return StoredKeys(suite, block, peer_cid, bool(flags))
+    return StoredKeys(suite, block, peer_cid, bool(flags), max_content_bytes)
 
 
 def encode_session(session: StoredSession) -> bytes:

@@ -29,6 +29,7 @@ from gateway.dtls.record import (
     CHANGE_CIPHER_SPEC_BODY,
     DTLS_1_2,
     HEADER_BYTES,
+    MAX_PLAINTEXT_BYTES,
     MAX_SEQUENCE,
     ContentType,
     Record,
@@ -188,6 +189,9 @@ class Traffic:
         if session.next_sequence >= MAX_SEQUENCE:
             self._counters.sessions_exhausted += 1
             self._ended.append(self.end(session, SessionEnd.EXHAUSTED, notify=True))
+            return False
+        if session.max_content_bytes < len(data) <= MAX_PLAINTEXT_BYTES:
+            self._counters.sends_over_limit += 1
             return False
         return self._transmit(session, _APPLICATION_DATA, data)
 

@@ -24,7 +24,6 @@ NOT_BUILT = {
     "B6": "certificates",
     "B7": "certificates",
     "B8": "ECDHE_PSK",
-    "B13": "max_fragment_length and record_size_limit",
     "B14": "server_name is not looked at",
     "B15": "signature algorithms and groups",
     "C8": "certificates",
