@@ -55,5 +55,6 @@ def make_server_key() -> ServerKey:
 
 
 def credential_of(key: ServerKey) -> Credential:
-    """What the engine shows of it."""
-    return make_credential(decode_private_key(key.private_key), (key.certificate,))
+    """What the engine shows of it: the bare key to whoever can read one, to others the certificate."""
+    credential = make_credential(decode_private_key(key.private_key), (key.certificate,))
+    return credential._replace(prefers_raw=True)

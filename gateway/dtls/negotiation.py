@@ -256,12 +256,13 @@ def _agree_on_certificates(
         ours.append(CertificateType.X509)
     server = extensions.get(_SERVER_CERTIFICATE_TYPE)
     client = extensions.get(_CLIENT_CERTIFICATE_TYPE)
-    readable = [int(CertificateType.X509)] if server is None else list(decode_certificate_types(server))
-    if credential.prefers_raw:
-        readable.sort(key=lambda kind: kind != CertificateType.RAW_PUBLIC_KEY)
-    shown = next((CertificateType(kind) for kind in readable if kind in ours), None)
     showable = (CertificateType.X509,) if client is None else decode_certificate_types(client)
     wanted = next((CertificateType(kind) for kind in showable if kind in _CLIENT_TYPES), None)
+    readable = [int(CertificateType.X509)] if server is None else list(decode_certificate_types(server))
+    if credential.prefers_raw or wanted is CertificateType.RAW_PUBLIC_KEY:
+        # Who shows a bare key was most likely given ours, whatever else its stack can read (libcoap).
+        readable.sort(key=lambda kind: kind != CertificateType.RAW_PUBLIC_KEY)
+    shown = next((CertificateType(kind) for kind in readable if kind in ours), None)
     if shown is None or wanted is None:
         return AlertDescription.UNSUPPORTED_CERTIFICATE
     if server is not None:

@@ -106,6 +106,31 @@ def test_policy_says_who_is_served_with_cbc(policy: CbcPolicy, etm: bool, is_ser
         assert pair.server.failures[0].reason is HandshakeFailure.NO_COMMON_SUITE
 
 
+@pytest.mark.parametrize(
+    ("shows", "prefers_raw", "is_shown"), [(X509, False, X509), (X509, True, RAW), (RAW, False, RAW)]
+)
+def test_bare_key_is_shown_to_those_who_show_one_and_where_it_is_preferred(
+    shows: CertificateType, prefers_raw: bool, is_shown: CertificateType
+) -> None:
+    shown: list[CertificateType] = []
+
+    def is_trusted(kind: CertificateType, chain: tuple[bytes, ...]) -> bool:
+        shown.append(kind)
+        return True
+
+    ours = credential_of(GATEWAY, prefers_raw=prefers_raw)
+    Pair(
+        client(
+            0xC0AE,
+            client_certificate_types=(shows,),
+            server_certificate_types=(X509, RAW),
+            is_trusted=is_trusted,
+        ),
+        replace(ENDPOINT, credential=ours),
+    ).handshake()
+    assert shown == [is_shown]
+
+
 def test_certificate_is_presented_after_its_key_was_proved() -> None:
     pair = Pair(client(0xC0AE, server_name=b"gateway.example"), ENDPOINT)
     pair.server.is_answering = False

@@ -190,6 +190,10 @@ class Gateway:
         self._database = f"sqlite:///{folder / 'nodegate.db'}"
         self._unused = list(devices)
 
+    def create(self, node_id: str, *flags: str) -> None:
+        """`nodegate device create`; the gateway notices within a second."""
+        run_nodegate("device", "create", node_id, *flags, "--db", self._database)
+
     def take(self, *, secure: bool) -> Device:
         """A device that no other test uses."""
         device = next(device for device in self._unused if bool(device.key) is secure)
@@ -278,11 +282,11 @@ def imei(number: int) -> str:
 
 
 @contextmanager
-def started_gateway(folder: Path) -> Iterator[Gateway]:
+def started_gateway(folder: Path, *flags: str) -> Iterator[Gateway]:
     """A gateway that listens on loopback, with its registry in *folder*; it must stop cleanly on SIGTERM."""
     gateway = Gateway(folder, _import_devices(folder))
     log_path = folder / "gateway.log"
-    words = ("serve", "--host", gateway.host, "--coap-port", "0", "--coaps-port", "0")
+    words = ("serve", "--host", gateway.host, "--coap-port", "0", "--coaps-port", "0", *flags)
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             _nodegate(*words, "--db", f"sqlite:///{folder / 'nodegate.db'}"),

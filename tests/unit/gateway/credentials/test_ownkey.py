@@ -12,6 +12,7 @@ def test_own_key_comes_back_with_a_certificate_that_fits_it() -> None:
     key = make_server_key()
     credential = credential_of(key)
     assert credential.chain == (key.certificate,)
+    assert credential.prefers_raw
     certificate = x509.load_der_x509_certificate(key.certificate)
     certificate.verify_directly_issued_by(certificate)
     assert credential.key.public_key() == certificate.public_key()
