@@ -82,15 +82,15 @@ class ClientResumable(NamedTuple):
 class Resumables:
     """One for each identity, the newest, at most so many; all live equally long: the oldest goes next."""
 
-    __slots__ = ("_entries", "_identities", "_limit")
+    __slots__ = ("_entries", "_limit", "_session_ids")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._entries: dict[bytes, tuple[bytes, bytes]] = {}
-        "Identity → session id and encoded entry."
+        self._entries: dict[bytes, bytes] = {}
+        "Encoded, by session id; the oldest first."
 
-        self._identities: dict[bytes, bytes] = {}
-        "By session id."
+        self._session_ids: dict[bytes, bytes] = {}
+        "By identity."
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -98,31 +98,31 @@ class Resumables:
     def add(self, session_id: bytes, entry: Resumable, now: float) -> None:
         """Keep *entry* in place of what its identity had; what is out of date by *now* or too much goes."""
         self.end_identity(entry.identity)
-        self._entries[entry.identity] = session_id, encode_resumable(entry)
-        self._identities[session_id] = entry.identity
+        self._session_ids[entry.identity] = session_id
+        self._entries[session_id] = encode_resumable(entry)
         while True:
-            oldest, (_, encoded) = next(iter(self._entries.items()))
+            oldest, encoded = next(iter(self._entries.items()))
             if len(self._entries) <= self._limit and _FIXED.unpack_from(encoded)[0] > now:
                 break
-            self.end_identity(oldest)
+            self.discard(oldest)
 
     def find(self, session_id: bytes, now: float) -> Resumable | None:
         """The entry, if it is there and not out of date."""
-        identity = self._identities.get(session_id)
-        if identity is None:
+        encoded = self._entries.get(session_id)
+        if encoded is None:
             return None
-        entry = decode_resumable(self._entries[identity][1])
+        entry = decode_resumable(encoded)
         is_over = entry.session_expires_at is not None and entry.session_expires_at <= now
         return None if is_over or entry.expires_at <= now else entry
 
     def discard(self, session_id: bytes) -> None:
         """Nobody resumes this session any more; harmless for an unknown one."""
-        identity = self._identities.get(session_id)
-        if identity is not None:
-            self.end_identity(identity)
+        encoded = self._entries.pop(session_id, None)
+        if encoded is not None:
+            del self._session_ids[decode_resumable(encoded).identity]
 
     def end_identity(self, identity: bytes) -> None:
         """Nobody resumes a session of *identity*; harmless when there is none."""
-        found = self._entries.pop(identity, None)
-        if found is not None:
-            del self._identities[found[0]]
+        session_id = self._session_ids.pop(identity, None)
+        if session_id is not None:
+            del self._entries[session_id]

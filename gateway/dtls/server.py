@@ -269,9 +269,9 @@ class ServerHandshake:
         session.expires_at = self.session_expires_at
         session.session_id = self.session_id
         session.max_content_bytes = self._choice.max_content_bytes
-        session.credential = self.credential_version
         if self._settings.config.persist_sessions:
             session.keys = self._encode_keys()
+            session.credential = self.credential_version
         session.check_s = timeout_s(self._round_trip_s) if self._choice.has_rrc else None
         return session
 

@@ -152,7 +152,7 @@ class Session:
         "What it takes to make `opener` and `sealer` again (`storedstate`); empty: it is not persisted."
 
         self.credential = b""
-        "What the owner wants to know after a restart of the credential that was proved; opaque."
+        "What the owner wants to know after a restart of the credential that was proved; empty likewise."
 
     def __repr__(self) -> str:
         return f"<Session {self.number} {self.identity!r} {self.address}>"
