@@ -13,8 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from registry import devices, outbox, refusals, registrations, serverkey, values, views
+from registry import (
+    commands,
+    devices,
+    observations,
+    outbox,
+    refusals,
+    serverkey,
+    values,
+    views,
+)
 from registry.clock import Clock, SystemClock
+from registry.commands import Command, CommandResult, CommandState, NewCommand
 from registry.errors import AlreadyExists, ImportRefused, InvalidValue, NotAllowed, NotFound, RowFault
 from registry.events import EventType
 from registry.identifiers import (
@@ -35,6 +45,7 @@ from registry.model import (
     ReportedValue,
     Security,
 )
+from registry.observations import Observation
 from registry.sealing import KEY_BYTES, NONCE_BYTES
 from registry.serverkey import ServerKey, ShownServerKey
 from registry.sqlite import Database
@@ -52,6 +63,8 @@ CreatedDevices = list[Created]
 Events = list[EventRow]
 Faults = list[RowFault]
 Values = list[ReportedValue]
+Commands = list[Command]
+Observations = list[Observation]
 
 Entropy = Callable[[int], bytes]
 Progress = Callable[[int, int], None]
@@ -187,7 +200,7 @@ class Administration:
         """
         with self._database.transaction() as connection:
             device = _get_device(connection, id_)
-            devices.delete(connection, device)
+            devices.delete(connection, device, self._clock.wall_ms())
             self._record(connection, EventType.DEVICE_DELETED, device)
         return device
 
@@ -229,7 +242,7 @@ class Administration:
                 "UPDATE device SET sealed_secret = ?, revision = revision + 1 WHERE number = ?",
                 (sealer.seal(secret, device.device_id, nonce), device.number),
             )
-            connection.execute(registrations.DELETE, (device.number,))
+            devices.revoke(connection, device, "the device got another secret", self._clock.wall_ms())
             self._record(connection, EventType.SECRET_RESET, device)
             device = _get_device(connection, device.device_id)
         return Created(device, secret)
@@ -268,6 +281,73 @@ class Administration:
         """Where a reader starts who wants only what is still to come."""
         with self._database.snapshot() as connection:
             return outbox.last_id(connection)
+
+    def store_command(self, id_: str, new: NewCommand) -> Command:
+        """Have *new* done, by the gateway that runs or will run.
+
+        Raises:
+            NotFound: no such device.
+            NotAllowed: it is frozen, or too many commands wait for it.
+        """
+        with self._database.transaction() as connection:
+            device = _get_device(connection, id_)
+            if device.is_frozen:
+                raise NotAllowed(f"{device.node_id} is frozen; unfreeze it first")
+            if commands.count_open(connection, device.number) >= commands.MAX_OPEN:
+                raise NotAllowed(f"{commands.MAX_OPEN} commands wait for {device.node_id} already")
+            number = commands.insert(connection, device, new, self._clock.wall_ms())
+            command = commands.find(connection, number)
+        assert command is not None, "it was just written"
+        return command
+
+    def get_command(self, id_: int) -> Command:
+        """The command with this id, ended or not.
+
+        Raises:
+            NotFound: there is none, or it ended long ago.
+        """
+        with self._database.snapshot() as connection:
+            command = commands.find(connection, id_)
+        if command is None:
+            raise NotFound(f"there is no command {id_}; it may have ended long ago")
+        return command
+
+    def commands(self, id_: str | None = None, state: CommandState | None = None) -> Commands:
+        """Commands in the order in which they are sent; of one device, and in one state, where asked for.
+
+        Raises:
+            NotFound: no such device.
+        """
+        node_id = None if id_ is None else self.get(id_).device.node_id
+        with self._database.snapshot() as connection:
+            return commands.read(connection, node_id=node_id, state=state)
+
+    def cancel_command(self, id_: int) -> Command:
+        """Take a command back that is still queued.
+
+        Raises:
+            NotFound: there is none, or it ended long ago.
+            NotAllowed: it has been sent, or has ended.
+        """
+        with self._database.transaction() as connection:
+            command = commands.find(connection, id_)
+            if command is None:
+                raise NotFound(f"there is no command {id_}; it may have ended long ago")
+            if command.state is not CommandState.QUEUED:
+                raise NotAllowed(f"command {id_} is {command.state.value}; only queued ones can be cancelled")
+            cancelled = CommandResult(error="taken back")
+            commands.end(connection, id_, CommandState.CANCELLED, cancelled, self._clock.wall_ms())
+        return self.get_command(id_)
+
+    def observations(self, id_: str) -> Observations:
+        """What is observed on a device.
+
+        Raises:
+            NotFound: no such device.
+        """
+        number = self.get(id_).device.number
+        with self._database.snapshot() as connection:
+            return observations.read(connection, number)
 
     def close(self) -> None:
         """Give the file back. Safe to call twice."""
@@ -366,7 +446,7 @@ class Administration:
                     "UPDATE device SET is_frozen = ?, revision = revision + 1 WHERE number = ?",
                     (int(is_frozen), device.number),
                 )
-                connection.execute(registrations.DELETE, (device.number,))
+                devices.revoke(connection, device, "the device was frozen", self._clock.wall_ms())
                 type_ = EventType.DEVICE_FROZEN if is_frozen else EventType.DEVICE_UNFROZEN
                 self._record(connection, type_, device)
         return self.get(device.device_id)

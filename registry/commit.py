@@ -277,7 +277,7 @@ class Purge:
         if known is None or known.is_frozen or known.is_connected or known.revision != device.revision:
             return OVERTAKEN
         del batch.known[device.number]
-        devices.delete(batch.connection, device)
+        devices.delete(batch.connection, device, batch.now_ms)
         batch.events.append(
             (
                 batch.now_ms,
@@ -322,19 +322,32 @@ class Refuse:
         return COMMITTED
 
 
-class Report:
+class Attached:
+    """Something that belongs to a device and changes nothing of what the store holds in memory."""
+
+    __slots__ = ("device", "done")
+
+    def __init__(self, device: Device, done: Done) -> None:
+        self.device = device
+        self.done = done
+
+    def collect(self, batch: Batch) -> CommitOutcome:
+        """Add what this change writes to *batch*, if the rows still allow it."""
+        raise NotImplementedError
+
+
+class Report(Attached):
     """Values of one message of a device."""
 
-    __slots__ = ("device", "done", "history", "origin", "readings")
+    __slots__ = ("history", "origin", "readings")
 
     def __init__(
         self, device: Device, readings: Sequence[Reading], origin: Origin, history: int, done: Done
     ) -> None:
-        self.device = device
+        super().__init__(device, done)
         self.readings = readings
         self.origin = origin
         self.history = history
-        self.done = done
 
     def collect(self, batch: Batch) -> CommitOutcome:
         """Write the values and their event, if the rows still allow it."""
@@ -343,21 +356,26 @@ class Report:
         if known is None or known.is_frozen or known.revision != device.revision:
             return OVERTAKEN
         values.put(batch.connection, device.number, self.readings, self.origin, self.history)
-        batch.events.append(
-            (
-                batch.now_ms,
-                EventType.VALUES_REPORTED.value,
-                device.device_id,
-                device.node_id,
-                values.encode_event(self.readings, self.origin),
-                None,
-                _GATEWAY,
-            )
-        )
+        append_reported(batch, device, self.readings, self.origin)
         return COMMITTED
 
 
-Change = Register | Alter | Remove | Purge | Refuse | Report
+def append_reported(batch: Batch, device: Device, readings: Sequence[Reading], origin: Origin) -> None:
+    """The event that tells of *readings*, which are written in this transaction."""
+    batch.events.append(
+        (
+            batch.now_ms,
+            EventType.VALUES_REPORTED.value,
+            device.device_id,
+            device.node_id,
+            values.encode_event(readings, origin),
+            None,
+            _GATEWAY,
+        )
+    )
+
+
+Change = Register | Alter | Remove | Purge | Refuse | Attached
 
 
 class Committer:

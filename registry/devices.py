@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from registry import refusals, registrations, values
+from registry import commands, observations, refusals, registrations, values
 from registry.model import Device, NewDevice, Security
 
 COLUMNS = (
@@ -81,10 +81,17 @@ def find(connection: sqlite3.Connection, id_: str) -> Device | None:
     return None if row is None else from_columns(row)
 
 
-def delete(connection: sqlite3.Connection, device: Device) -> None:
-    """Remove the device and all that belongs to it but its events."""
-    connection.execute("DELETE FROM device WHERE number = ?", (device.number,))
+def revoke(connection: sqlite3.Connection, device: Device, reason: str, now_ms: int) -> None:
+    """End what the device had by its credential: registration, commands that wait, observations."""
     connection.execute(registrations.DELETE, (device.number,))
+    commands.cancel_all(connection, device.number, reason, now_ms)
+    observations.forget_all(connection, device.number)
+
+
+def delete(connection: sqlite3.Connection, device: Device, now_ms: int) -> None:
+    """Remove the device and all that belongs to it but its events and its commands, which have ended."""
+    connection.execute("DELETE FROM device WHERE number = ?", (device.number,))
+    revoke(connection, device, "the device was deleted", now_ms)
     connection.execute(registrations.FORGET_PROFILE, (device.number,))
     refusals.forget(connection, device.node_id)
     values.forget(connection, device.number)

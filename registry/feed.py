@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from registry import devices, outbox
+from registry import commands, devices, outbox
+from registry.commands import Command
 from registry.model import Device
 from registry.sqlite import Database
 
@@ -28,6 +29,8 @@ class ForeignEvents:
     "By device ID; a device that is gone is missing."
 
     has_more: bool
+    commands: list[Command] = field(default_factory=list)
+    "New ones, in the order stored."
 
 
 class ChangeFeed:
@@ -38,10 +41,12 @@ class ChangeFeed:
         self._version = database.data_version()
         self._is_behind = False
         self._cursor = 0
+        self._last_command = 0
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Put the cursor behind what *connection* sees: what memory is being loaded from."""
         self._cursor = outbox.last_id(connection)
+        self._last_command = commands.last_id(connection)
 
     def read(self) -> ForeignEvents | None:
         """The next batch, or None when nothing has happened."""
@@ -60,9 +65,12 @@ class ChangeFeed:
                 " WHERE d.device_id IN (SELECT value FROM json_each(?))",
                 (wanted,),
             )
+            waiting = commands.read_behind(connection, self._last_command, BATCH)
             present = {device.device_id: device for device in map(devices.from_columns, found)}
         self._version = version
-        self._is_behind = len(rows) == BATCH
+        self._is_behind = BATCH in (len(rows), len(waiting))
         if rows:
             self._cursor = rows[-1][0]
-        return ForeignEvents([row[1:] for row in rows], present, self._is_behind)
+        if waiting:
+            self._last_command = waiting[-1].id
+        return ForeignEvents([row[1:] for row in rows], present, self._is_behind, waiting)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from registry import outbox, refusals
+from registry import commands, outbox, refusals
 from registry.events import CLAIM_TIMEOUT
 from registry.model import Device
 from registry.registrations import day_of
@@ -42,6 +42,11 @@ def prune_history(connection: sqlite3.Connection, now_ms: int, keep_s: int) -> i
 def prune_values(connection: sqlite3.Connection, now_ms: int, keep_s: int) -> int:
     """Delete a chunk of the events with values older than *keep_s*; returns how many went."""
     return outbox.prune_values(connection, now_ms - keep_s * 1000, now_ms + keep_s * 1000)
+
+
+def prune_commands(connection: sqlite3.Connection, now_ms: int, keep_s: int) -> int:
+    """Delete a chunk of the commands that ended longer than *keep_s* ago; returns how many went."""
+    return commands.prune(connection, now_ms - keep_s * 1000)
 
 
 def remove_orphans(connection: sqlite3.Connection, now_ms: int, keep_s: int) -> int:

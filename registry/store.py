@@ -22,6 +22,7 @@ from registry.commit import (
     OVERLOADED,
     OVERTAKEN,
     Alter,
+    Attached,
     Change,
     CommitFailure,
     CommitOutcome,
@@ -33,6 +34,7 @@ from registry.commit import (
     Remove,
     Report,
 )
+from registry.downlinkstore import DownlinkStore
 from registry.errors import DatabaseUnusable, KeyUnusable, StorageUnavailable
 from registry.events import DevicePurged, EndFact, EventType, Fact, RegistrationExpired
 from registry.leases import expiry_after
@@ -94,6 +96,9 @@ class Registry:
         self._end_listeners: list[Callable[[EndFact], None]] = []
         self._fault_listeners: list[Callable[[str | None], None]] = []
         self._refusal_listeners: list[Callable[[str, Refusal], None]] = []
+        self.downlink = DownlinkStore(self._submit_attached, self._run, database, settings.value_history)
+        "Commands and observations."
+
         self._fault: str | None = None
         self._is_key_fault_told = False
         self._uncheckpointed = 0
@@ -376,6 +381,7 @@ class Registry:
             if changes.sealer is not self._sealer:
                 self._sealer, self._is_key_fault_told = changes.sealer, False
             now = self._axis.at(self._clock.monotonic())
+            self.downlink.notice(changes.events.commands)
             for fact in adopt(self._memory, changes.events, now, self._clock.wall_ms()):
                 self._tell(fact)
             if changes.key_fault is not None:
@@ -407,6 +413,7 @@ class Registry:
         keep_s = self._settings.events_keep_s
         await self._run_chunks(purge.prune_history, keep_s)
         await self._run_chunks(purge.prune_values, self._settings.events_keep_values_s)
+        await self._run_chunks(purge.prune_commands, keep_s)
         await self._run_chunks(purge.remove_orphans, keep_s)
 
     # Conclusions: a commit is reported, in the loop's thread and in order
@@ -424,7 +431,7 @@ class Registry:
             self._conclude_remove(change, outcome)
         elif isinstance(change, Purge):
             self._conclude_purge(change, outcome)
-        elif isinstance(change, Report):
+        elif isinstance(change, Attached):
             change.done(outcome)
 
     def _conclude_register(self, change: Register, outcome: CommitOutcome) -> None:
@@ -488,6 +495,13 @@ class Registry:
     def _find_present(self, registration: Registration) -> Registration | None:
         before = self.find_registration_of(registration.device)
         return before if before is not None and before.location == registration.location else None
+
+    def _submit_attached(self, number: int, make: Callable[[Device], Attached], done: Done) -> None:
+        device = self._memory.numbers.get(number)
+        if device is None or self.is_overloaded:
+            self._turn_away(done)
+        else:
+            self._writer.submit(make(device))
 
     def _turn_away(self, done: Done) -> None:
         self._loop.call_soon(done, OVERLOADED if self.is_overloaded else OVERTAKEN)

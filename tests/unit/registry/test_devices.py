@@ -34,7 +34,7 @@ def test_rows_give_back_what_went_in_and_consecutive_numbers(database):
 def test_deleted_device_is_gone(database):
     with database.transaction() as connection:
         devices.insert(connection, [asked("a")])
-        devices.delete(connection, devices.find(connection, "a"))
+        devices.delete(connection, devices.find(connection, "a"), 0)
     assert devices.find(database.connection, "a") is None
 
 

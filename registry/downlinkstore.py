@@ -1,0 +1,97 @@
+"""Commands and observations as the gateway reads and changes them: part of the store's async face.
+
+Keeps none of them: whoever sends them does. Loop thread only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from registry import commands, observations
+from registry.commands import Command, CommandResult, CommandState
+from registry.commit import Attached, Done
+from registry.downlink import EndCommand, ForgetObservation, MarkSent, PutObservation, Requeue
+from registry.model import Device, Origin, Reading
+from registry.observations import Observation
+from registry.sqlite import Database
+
+OnCommands = Callable[[Sequence[Command]], None]
+
+
+Submit = Callable[[int, Callable[[Device], Attached], Done], None]
+"Has what the second makes of the device with this number committed, or tells the third why not."
+
+Downlink = tuple[list[Command], list[Observation]]
+Run = Callable[[Callable[[], Downlink]], Awaitable[Downlink]]
+"Runs a job in the writer's thread."
+
+
+class DownlinkStore:
+    """`registry.store.Registry.downlink`."""
+
+    def __init__(self, submit: Submit, run: Run, database: Database, history: int) -> None:
+        """*history*: how many values of a path are kept."""
+        self._submit_for = submit
+        self._run = run
+        self._database = database
+        self._history = history
+        self._listeners: list[OnCommands] = []
+
+    async def load(self) -> Downlink:
+        """The commands that have not ended, by device and in their order; and all observations.
+
+        Raises:
+            StorageUnavailable: the file cannot be read at present.
+        """
+        return await self._run(self._read)
+
+    def on_commands(self, listener: OnCommands) -> None:
+        """Have *listener* called with the commands that were stored from outside, in their order."""
+        self._listeners.append(listener)
+
+    def notice(self, new: Sequence[Command]) -> None:
+        """Called by the store: *new* ones were stored, some of which may have ended already."""
+        waiting = [command for command in new if not command.has_ended]
+        for listener in self._listeners if waiting else ():
+            listener(waiting)
+
+    def mark_sent(self, command: Command, done: Done) -> None:
+        """Commit that the request of *command* is about to leave; overtaken if it has ended meanwhile."""
+        self._submit(command.device, lambda device: MarkSent(device, command.id, done), done)
+
+    def requeue(self, command: Command, done: Done) -> None:
+        """Commit that *command* waits again."""
+        self._submit(command.device, lambda device: Requeue(device, command.id, done), done)
+
+    def end(
+        self,
+        command: Command,
+        state: CommandState,
+        result: CommandResult,
+        done: Done,
+        readings: Sequence[Reading] = (),
+        origin: Origin = Origin.READ,
+    ) -> None:
+        """Commit the end of *command* with the values that came with it."""
+        history = self._history
+        self._submit(
+            command.device,
+            lambda device: EndCommand(device, command.id, state, result, readings, origin, history, done),
+            done,
+        )
+
+    def put_observation(self, observation: Observation, done: Done) -> None:
+        """Commit how far a relation has come."""
+        self._submit(observation.device, lambda device: PutObservation(device, observation, done), done)
+
+    def forget_observation(self, observation: Observation, done: Done) -> None:
+        """Commit that a relation is over."""
+        token = observation.token
+        self._submit(observation.device, lambda device: ForgetObservation(device, token, done), done)
+
+    def _submit(self, device_number: int, make: Callable[[Device], Attached], done: Done) -> None:
+        self._submit_for(device_number, make, done)
+
+    def _read(self) -> Downlink:
+        with self._database.snapshot() as connection:
+            return commands.read_open(connection), observations.read(connection)
