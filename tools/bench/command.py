@@ -19,10 +19,12 @@ from registry.administration import Administration
 from registry.model import NewDevice, Security
 from registry.sqlite import Database
 from tools.bench import downlink, load, scenarios
+from tools.bench.certified import CertifiedFleet, make_fleet
 from tools.bench.figures import Results, figure, print_results
+from tools.bench.padding import measure_padding
 from tools.bench.process import NotStarted, ServerProcess
 from tools.bench.scenarios import PlainDevices, SecureDevices
-from tools.bench.secure import Credential
+from tools.bench.secure import Credential, handshake
 
 SECURE_PORTS = 128
 "Source ports that the security devices share; a connection id tells them apart."
@@ -34,11 +36,16 @@ PROMISED = {
     "PSK handshake": 20.0,
     "Register over coaps": None,
     "Update over coaps": 7.0,
+    "ECDHE-ECDSA handshake, both with certificates": 64.0,
 }
 
 ECHO = "drained Python echo"
 ECHOES_PER_PLAIN = 5
 "Datagrams of an echo, for each plain device."
+
+PLAIN_PER_CERTIFIED = 4
+SECURE_PER_CERTIFIED = 5
+"Devices of the other kinds, also for the memory figures, for each one with a certificate."
 
 OUTSTANDING_PER_PLAIN = 2.5
 "Devices that are asked at once, for each plain device: 10,000 by default."
@@ -91,7 +98,8 @@ def _run(
     with ExitStack() as stack:
         echo_server = stack.enter_context(_echo(folder))
         stock_server = stack.enter_context(_stock(folder))
-        server = stack.enter_context(_gateway(folder, "main", plain_ids, credentials))
+        fleet = make_fleet("bench-x509", count // PLAIN_PER_CERTIFIED)
+        server = stack.enter_context(_gateway(folder, "main", plain_ids, credentials, fleet))
         sockets = stack.enter_context(load.connected_sockets(SECURE_PORTS, server.ports["coaps"]))
         plain_sockets = stack.enter_context(
             load.connected_sockets(scenarios.PLAIN_PORTS, server.ports["coap"])
@@ -104,28 +112,23 @@ def _run(
         stock = PlainDevices(stock_server, plain_ids[:1_000], stock_sockets)
         secure = SecureDevices(server, credentials, sockets)
 
+        operations = {
+            **_plain(plain),
+            **_secure(secure, fleet),
+            **_downlink(stack.enter_context(_asker(folder)), int(OUTSTANDING_PER_PLAIN * count)),
+            "stock aiocoap, Register": stock.register,
+            "stock aiocoap, Update": lambda: stock.update(2),
+        }
         times, echoes = _rounds(
-            rounds,
-            progress,
-            lambda: scenarios.echo(echo_server, ECHOES_PER_PLAIN * count),
-            {
-                "Register over coap": plain.register,
-                "Update over coap": lambda: plain.update(5),
-                "Send of ten values": lambda: plain.send(1),
-                "PSK handshake": secure.handshake,
-                "Register over coaps": secure.register,
-                "Update over coaps": lambda: secure.update(5),
-                **_downlink(stack.enter_context(_asker(folder)), int(OUTSTANDING_PER_PLAIN * count)),
-                "stock aiocoap, Register": stock.register,
-                "stock aiocoap, Update": lambda: stock.update(2),
-            },
+            rounds, progress, lambda: scenarios.echo(echo_server, ECHOES_PER_PLAIN * count), operations
         )
 
         progress.print("burst, hostile datagrams")
         answered = plain.burst()
         hostile_us, growth = _hostile(server, secure, hostile)
 
-    memory = _memory(folder, memory_devices, progress) if memory_devices else None
+    memory, session_bytes = _memories(folder, memory_devices, progress) if memory_devices else (None, None)
+    padding = measure_padding(hostile)
     all_echoes = [cost for around in echoes.values() for cost in around]
     return Results(
         figures=(
@@ -138,8 +141,29 @@ def _run(
         burst_sent=len(plain_ids),
         burst_answered=answered,
         hostile_us=hostile_us,
+        certificate_session_bytes=session_bytes,
+        padding=padding,
         hostile_growth_bytes=growth,
     )
+
+
+def _plain(devices: PlainDevices) -> dict[str, Callable[[], float]]:
+    return {
+        "Register over coap": devices.register,
+        "Update over coap": lambda: devices.update(5),
+        "Send of ten values": lambda: devices.send(1),
+    }
+
+
+def _secure(devices: SecureDevices, fleet: CertifiedFleet) -> dict[str, Callable[[], float]]:
+    return {
+        "PSK handshake": devices.handshake,
+        "Register over coaps": devices.register,
+        "Update over coaps": lambda: devices.update(5),
+        "ECDHE-ECDSA handshake, both with certificates": lambda: scenarios.certified_handshakes(
+            devices.server, devices.sockets, fleet.devices
+        ),
+    }
 
 
 def _downlink(asker: ServerProcess, count: int) -> dict[str, Callable[[], float]]:
@@ -192,6 +216,11 @@ def _hostile(server: ServerProcess, secure: SecureDevices, count: int) -> tuple[
     return costs, growth
 
 
+def _memories(folder: Path, devices: int, progress: Console) -> tuple[float, float]:
+    """Of a registered secure device, and of a session with a certificate."""
+    return _memory(folder, devices, progress), _certified_memory(folder, devices // SECURE_PER_CERTIFIED)
+
+
 def _memory(folder: Path, devices: int, progress: Console) -> float:
     """Bytes that one more registered secure device takes: a full gateway against a nearly empty one."""
     progress.print(f"memory of {devices:,} secure devices")
@@ -214,6 +243,23 @@ def _memory(folder: Path, devices: int, progress: Console) -> float:
     return (resident[1] - resident[0]) / devices
 
 
+def _certified_memory(folder: Path, devices: int) -> float:
+    """Bytes that one more session with a certificate takes, its device being there already."""
+    few = 500
+    fleet = make_fleet("bench-session", few + devices)
+    place = folder / "certified"
+    place.mkdir()
+    with (
+        _gateway(place, "certified", [], [], fleet) as server,
+        load.connected_sockets(SECURE_PORTS, server.ports["coaps"]) as sockets,
+    ):
+        handshake(sockets, fleet.devices[:few])
+        before = server.resident_bytes()
+        for start in range(few, few + devices, few):
+            handshake(sockets, fleet.devices[start : start + few])
+        return (server.resident_bytes() - before) / devices
+
+
 def _echo(folder: Path) -> ServerProcess:
     return ServerProcess(["-m", "tools.bench.echo"], 1, folder / "echo.log")
 
@@ -227,7 +273,11 @@ def _stock(folder: Path) -> ServerProcess:
 
 
 def _gateway(
-    folder: Path, name: str, plain_ids: Sequence[str], credentials: Sequence[Credential]
+    folder: Path,
+    name: str,
+    plain_ids: Sequence[str],
+    credentials: Sequence[Credential],
+    fleet: CertifiedFleet | None = None,
 ) -> ServerProcess:
     url = f"sqlite:///{folder / name}.db"
     with Administration(Database.open(url)) as administration:
@@ -235,9 +285,12 @@ def _gateway(
             [
                 *(NewDevice(node_id, Security.NONE) for node_id in plain_ids),
                 *(NewDevice(item.node_id, Security.PSK, item.secret) for item in credentials),
+                *(NewDevice(item.node_id, Security.X509) for item in (fleet.devices if fleet else ())),
             ]
         )
     flags = ["--host", "127.0.0.1", "--coap-port", "0", "--coaps-port", "0"]
     # All devices come from one address here: the limit on it would end the run, and costs nothing itself.
     flags += ["--set", "dtls.handshakes_per_minute=0"]
+    if fleet is not None:
+        flags += ["--set", f"dtls.trust_dir={fleet.write_trust_folder(folder)}"]
     return ServerProcess(["-m", "tools.admin.main", "serve", "--db", url, *flags], 2, folder / f"{name}.log")

@@ -11,6 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tools.bench.padding import PaddingTimes
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -48,6 +50,11 @@ class Results:
     hostile_us: dict[str, float]
     "Kind of datagram → CPU each."
 
+    certificate_session_bytes: float | None
+    "Of one more session with a certificate, resumable, on top of its device."
+
+    padding: PaddingTimes
+
     hostile_growth_bytes: int
     "What the random and forged datagrams left in the server's memory, all of them together."
 
@@ -83,6 +90,15 @@ def print_results(results: Results, console: Console) -> None:
             f"memory: {results.memory_bytes_per_device:,.0f} bytes per registered secure device "
             f"(at {results.memory_devices:,} devices)"
         )
+    if results.certificate_session_bytes is not None:
+        console.print(
+            f"memory: {results.certificate_session_bytes:,.0f} bytes per session with a certificate"
+        )
+    padding = results.padding
+    console.print(
+        f"CBC record with right and with wrong padding, {padding.count:,} each: "
+        f"{padding.right_us:.2f} and {padding.wrong_us:.2f} µs, {padding.apart_us:.2f} apart"
+    )
     for name, cost in results.hostile_us.items():
         console.print(f"{name}: {cost:.1f} µs each")
     console.print(f"memory left behind by random and forged ones: {results.hostile_growth_bytes:,} bytes")

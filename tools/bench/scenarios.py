@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from gateway.dtls.client import Client
 from tools.bench import load, requests, secure
+from tools.bench.certified import CertifiedDevice
 from tools.bench.process import ServerProcess
 from tools.bench.secure import Credential
 
@@ -173,6 +174,13 @@ class SecureDevices:
     def _next_mid(self) -> int:
         self.mid += 1
         return self.mid
+
+
+def certified_handshakes(
+    server: ServerProcess, sockets: Sequence[socket.socket], devices: Sequence[CertifiedDevice]
+) -> float:
+    """Each device makes a full handshake in which both sides prove a certificate."""
+    return measure(server, lambda: len(secure.handshake(sockets, devices)))
 
 
 def random_datagrams(count: int, seed: int = 1) -> list[bytes]:

@@ -7,11 +7,19 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.dtls.client import Client
 from gateway.dtls.events import ClientData
 from gateway.dtls.settings import ClientConfig
 from tools.bench.load import Unanswered
+
+
+class Peer(Protocol):
+    """Whoever can make a handshake."""
+
+    @property
+    def config(self) -> ClientConfig: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +29,21 @@ class Credential:
     node_id: str
     secret: bytes
 
+    @property
+    def config(self) -> ClientConfig:
+        """Its client role: a connection ID towards the server."""
+        return ClientConfig(identity=self.node_id.encode(), psk=self.secret, cid=b"")
 
-def handshake(sockets: Sequence[socket.socket], credentials: Sequence[Credential]) -> list[Client]:
+
+def handshake(sockets: Sequence[socket.socket], peers: Sequence[Peer]) -> list[Client]:
     """Full handshakes with connection id, one a socket at a time; gives the clients in order.
 
     Raises:
         Unanswered: a handshake that did not come to its end.
     """
     clients: list[Client] = []
-    for start in range(0, len(credentials), len(sockets)):
-        batch = [_start(credential) for credential in credentials[start : start + len(sockets)]]
+    for start in range(0, len(peers), len(sockets)):
+        batch = [_start(peer) for peer in peers[start : start + len(sockets)]]
         waiting = list(zip(sockets, batch, strict=False))
         while waiting:
             for sock, client in waiting:
@@ -68,10 +81,8 @@ def first_hello() -> bytes:
     return datagram
 
 
-def _start(credential: Credential) -> Client:
-    client = Client(
-        ClientConfig(identity=credential.node_id.encode(), psk=credential.secret, cid=b""), os.urandom
-    )
+def _start(peer: Peer) -> Client:
+    client = Client(peer.config, os.urandom)
     client.start(time.monotonic())
     return client
 

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from tools.bench.figures import Results, figure, print_results
+from tools.bench.padding import PaddingTimes
 
 
 def test_figure_is_the_median_and_that_of_its_multiples_of_the_echo_of_each_round() -> None:
@@ -30,6 +31,8 @@ def results() -> Results:
         burst_sent=4,
         burst_answered=3,
         hostile_us={"noise": 1.0},
+        certificate_session_bytes=2_500.0,
+        padding=PaddingTimes(100_000, 7.5, 7.25),
         hostile_growth_bytes=0,
     )
 
@@ -49,3 +52,5 @@ def test_table_says_which_promise_was_missed() -> None:
     assert "missed" in text
     assert "3 of 4 Registers answered" in text
     assert "8.0 times less than stock aiocoap" in text
+    assert "100,000 each: 7.50 and 7.25 µs, 0.25 apart" in text
+    assert "2,500 bytes per session with a certificate" in text
