@@ -36,7 +36,14 @@ class Attendant:
         self.notifications = 0
         "Told so far."
 
-        self._server = CoapServer(self._answer, settings, random, mids, self.client.observations.cancel)
+        self._server = CoapServer(
+            self._answer,
+            settings,
+            random,
+            mids,
+            on_refused=self.client.observations.cancel,
+            on_body=self.client.begin_body,
+        )
 
     def join(self, coap: CoapClient) -> None:
         """Take from *coap* what is not for it."""

@@ -7,7 +7,7 @@ no security; time and randomness are arguments.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
 
@@ -59,6 +59,8 @@ class Answer:
     "Location-Path segments."
 
     max_age_s: int | None = None
+    payload: bytes = field(default=b"", repr=False)
+    "Of all blocks together."
 
     def __str__(self) -> str:
         return dotted(self.code)
@@ -79,7 +81,9 @@ class _Exchange:
 
     __slots__ = (
         "block",
+        "body",
         "due_at",
+        "etag",
         "exponent",
         "is_acknowledged",
         "mid",
@@ -93,6 +97,8 @@ class _Exchange:
         self.request = request
         self.exponent = exponent
         self.block = 0
+        self.body = bytearray()
+        self.etag: bytes | None = None
         self.mid = -1
         self.is_acknowledged = False
         self.retransmissions = 0
@@ -178,7 +184,10 @@ class CoapClient:
         source = exchange.request
         size = 1 << (exchange.exponent + 4)
         message = source
-        if len(source.payload) > size:
+        if exchange.body:
+            message = copy_message(source, b"")
+            message.opt.block2 = (len(exchange.body) >> (exchange.exponent + 4), False, exchange.exponent)
+        elif len(source.payload) > size:
             part = source.payload[exchange.block * size : (exchange.block + 1) * size]
             message = copy_message(source, part)
             has_more = (exchange.block + 1) * size < len(source.payload)
@@ -223,12 +232,15 @@ class CoapClient:
             return None
         self._answered_token = message.token
         self._exchange = None
-        return Answer(code, tuple(message.opt.location_path), message.opt.max_age)
+        whole = bytes(exchange.body) + bytes(message.payload)
+        return Answer(code, tuple(message.opt.location_path), message.opt.max_age, whole)
 
     def _go_on(self, exchange: _Exchange, response: Message, now: float) -> bool:
         """Whether *response* asks for more: the next block, or a fresh address proof (RFC 9175)."""
         if response.code is Code.CONTINUE and response.opt.block1 is not None:
             return self._send_next_block(exchange, response, now)
+        if response.code is Code.CONTENT and response.opt.block2 is not None:
+            return self._fetch_next_block(exchange, response, now)
         echo = response.opt.echo
         if response.code is Code.UNAUTHORIZED and echo is not None and exchange.request.opt.echo is None:
             exchange.request.opt.echo = echo
@@ -245,6 +257,24 @@ class CoapClient:
             return False
         exchange.exponent = min(exchange.exponent, block.size_exponent)
         exchange.block = sent_bytes >> (exchange.exponent + 4)
+        self._send_block(exchange, now)
+        return True
+
+    def _fetch_next_block(self, exchange: _Exchange, response: Message, now: float) -> bool:
+        """Whether there is more of the answer to be had; one that has changed meanwhile is had anew."""
+        block = response.opt.block2
+        etag = bytes(response.opt.etag or b"")
+        offset = block.block_number << (block.size_exponent + 4)
+        if offset and (offset != len(exchange.body) or etag != exchange.etag):
+            exchange.body.clear()
+            exchange.exponent = self._settings.block_exponent
+            self._send_block(exchange, now)
+            return True
+        exchange.etag = etag
+        if not block.more:
+            return False
+        exchange.body += response.payload
+        exchange.exponent = int(block.size_exponent)
         self._send_block(exchange, now)
         return True
 

@@ -30,7 +30,8 @@ from tools.simulator.channel import (
     SecureChannel,
 )
 from tools.simulator.client.client import Client
-from tools.simulator.client.effects import DisableWanted, Effect, RebootWanted, UpdateWanted
+from tools.simulator.client.effects import DisableWanted, DownloadWanted, Effect, RebootWanted, UpdateWanted
+from tools.simulator.client.firmware import Result
 from tools.simulator.coap import Answer, CoapClient, NoAnswer, Outcome
 from tools.simulator.events import (
     AttemptFailed,
@@ -39,6 +40,7 @@ from tools.simulator.events import (
     Ended,
     GaveUp,
     HandshakeDone,
+    PackageWanted,
     Rebooted,
     Registered,
     Sent,
@@ -187,6 +189,11 @@ class Device:
         self._sends.append(build_send(self.client.build_send(paths, format_), format_.number))
         self._flush(now)
         return True
+
+    def finish_download(self, outcome: bytes | Result, now: float) -> None:
+        """The package that was wanted, or why it could not be had."""
+        self.client.finish_download(outcome, now)
+        self._flush(now)
 
     def reboot(self, now: float) -> None:
         """Lose session and registration without a word, and start anew; not while it is starting anyway."""
@@ -382,6 +389,8 @@ class Device:
             case UpdateWanted(lifetime_s=lifetime_s, has_new_objects=has_new_objects):
                 self._are_objects_news |= has_new_objects
                 self._want_update(lifetime_s)
+            case DownloadWanted(uri=uri):
+                self._events.append(PackageWanted(uri))
             case RebootWanted():
                 # The answer leaves first.
                 self._reboot_at = now

@@ -50,6 +50,13 @@ class Rebooted:
 
 
 @dataclass(frozen=True, slots=True)
+class PackageWanted:
+    """A firmware package is to be fetched; `Device.finish_download` takes it, or why not."""
+
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptFailed:
     """A handshake, Register, Update, De-register or Send came to nothing."""
 
@@ -90,6 +97,7 @@ DeviceEvent = (
     | Deregistered
     | Sent
     | Rebooted
+    | PackageWanted
     | AttemptFailed
     | SessionLost
     | GaveUp

@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from tools.simulator.client.firmware import Result
 from tools.simulator.device import Device
+from tools.simulator.download import Download, PackageUri, parse_package_uri
 from tools.simulator.driver import Driver
-from tools.simulator.events import DeviceEvent, Ended
+from tools.simulator.errors import SimulatorError
+from tools.simulator.events import DeviceEvent, Ended, PackageWanted
+from tools.simulator.fetching import Fetching
 from tools.simulator.network import CLEAN, Impairment, Path
 from tools.simulator.report import Report
 from tools.simulator.settings import DeviceSettings
@@ -75,6 +79,7 @@ class Fleet:
         self._report = report
         self._random = Random(settings.seed)
         self._members: list[_Member] = []
+        self._file_sockets: set[DeviceSocket] = set()
         self._open = 0
         self._loop: asyncio.AbstractEventLoop
         self._heap: TimerHeap
@@ -110,6 +115,8 @@ class Fleet:
             self._heap.clear()
             for member in self._members:
                 member.socket.close()
+            for file_socket in self._file_sockets:
+                file_socket.close()
 
     def interrupt(self) -> None:
         """End as soon as possible: nothing more is started or waited for. A second time, at once."""
@@ -187,6 +194,8 @@ class Fleet:
 
     def _record(self, member: _Member, event: DeviceEvent) -> None:
         self._report.record(member.device, event)
+        if isinstance(event, PackageWanted):
+            self._fetch(member, event.uri)
         if isinstance(event, Ended):
             member.socket.close()
             self._open -= 1
@@ -194,6 +203,44 @@ class Fleet:
                 self._all_gone.set()
         if self._report.is_settled:
             self._settled.set()
+
+    def _fetch(self, member: _Member, uri: str) -> None:
+        """Get a firmware package for the device, by a socket of its own."""
+        place = parse_package_uri(uri)
+        target = place if isinstance(place, Result) else _find_target(place)
+        if isinstance(target, Result):
+            # Told after this event: the device is still being drained.
+            self._heap.call_at(self._heap.time(), self._finish_fetch, member, target)
+            return
+        assert isinstance(place, PackageUri)
+
+        def finish(outcome: bytes | Result) -> None:
+            file_socket.close()
+            self._file_sockets.discard(file_socket)
+            self._finish_fetch(member, outcome)
+
+        file_socket = DeviceSocket(
+            self._loop,
+            self._heap,
+            target,
+            self._paths,
+            on_datagram=lambda datagram: fetching.receive(datagram),
+            on_unreachable=lambda: None,
+        )
+        download = Download(place, member.device.settings.coap, self._random)
+        fetching = Fetching(download, self._heap, file_socket.send, finish)
+        try:
+            file_socket.open()
+        except SimulatorError:
+            self._heap.call_at(self._heap.time(), self._finish_fetch, member, Result.CONNECTION_LOST)
+            return
+        self._file_sockets.add(file_socket)
+        fetching.start()
+
+    def _finish_fetch(self, member: _Member, outcome: bytes | Result) -> None:
+        if not member.device.state.is_final:
+            member.device.finish_download(outcome, self._heap.time())
+            member.driver.settle()
 
     def _schedule_rebind(self, member: _Member, after_s: float) -> None:
         self._heap.call_at(self._heap.time() + after_s, self._rebind, member)
@@ -203,3 +250,15 @@ class Fleet:
             assert self._settings.rebind_s is not None
             member.socket.rebind()
             self._schedule_rebind(member, self._settings.rebind_s)
+
+
+def _find_target(place: PackageUri) -> Target | Result:
+    """Where a file server is; names are not looked up, which would keep all other devices waiting."""
+    try:
+        found = socket.getaddrinfo(
+            place.host, place.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )
+    except OSError:
+        return Result.INVALID_URI
+    family, _, _, _, address = found[0]
+    return family, address

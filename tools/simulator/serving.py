@@ -65,13 +65,17 @@ class CoapServer:
         random: Random,
         mids: MessageIds,
         on_refused: Callable[[bytes], None],
+        on_body: Callable[[tuple[str, ...], float], None],
     ) -> None:
-        """*on_refused* is told the token of a notification that was reset, or never acknowledged."""
+        """*on_refused* is told the token of a notification that was reset, or never acknowledged; *on_body*
+        the path of a request of which the first of many blocks has come.
+        """
         self._handle = handle
         self._settings = settings
         self._random = random
         self._mids = mids
         self._on_refused = on_refused
+        self._on_body = on_body
         self._replies: OrderedDict[tuple[int, bytes], bytes] = OrderedDict()
         self._body: _Body | None = None
         self._told: OrderedDict[int, bytes] = OrderedDict()
@@ -102,7 +106,7 @@ class CoapServer:
         payload = bytes(message.payload)
         block1 = options.block1
         if block1 is not None:
-            whole = self._collect(message, block1)
+            whole = self._collect(message, block1, now)
             if isinstance(whole, Code):
                 return self._acknowledge_block(message, whole)
             payload = whole
@@ -124,7 +128,7 @@ class CoapServer:
             reply.opt.block1 = (block1.block_number, False, self._exponent(block1))
         return reply
 
-    def _collect(self, message: Message, block1: Any) -> bytes | Code:
+    def _collect(self, message: Message, block1: Any, now: float) -> bytes | Code:
         """The body so far as it is whole; 2.31 for more, or why it is refused."""
         key = (
             message.code,
@@ -135,6 +139,8 @@ class CoapServer:
         offset = block1.block_number << (block1.size_exponent + 4)
         if offset == 0:
             self._body = _Body(key, bytearray())
+            if block1.more:
+                self._on_body(tuple(message.opt.uri_path), now)
         body = self._body
         if body is None or body.key != key or offset != len(body.data):
             return Code.REQUEST_ENTITY_INCOMPLETE

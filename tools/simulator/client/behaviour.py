@@ -8,8 +8,9 @@ from gateway.lwm2m.arguments import parse_arguments
 from gateway.lwm2m.errors import DecodeError
 from gateway.lwm2m.path import Path
 from gateway.lwm2m.values import Value
-from tools.simulator.client.contents import DEVICE, SERVER, STATISTICS
-from tools.simulator.client.effects import DisableWanted, Effect, RebootWanted, UpdateWanted
+from tools.simulator.client.contents import DEVICE, FIRMWARE, SERVER, STATISTICS
+from tools.simulator.client.effects import DisableWanted, DownloadWanted, Effect, RebootWanted, UpdateWanted
+from tools.simulator.client.firmware import RESET_PACKAGES, FirmwareUpdate, Result, UpdateState
 from tools.simulator.client.tree import Tree
 
 LIFETIME = SERVER.child(1)
@@ -19,6 +20,10 @@ UPDATE_TRIGGER = SERVER.child(8)
 REBOOT = DEVICE.child(4)
 FACTORY_RESET = DEVICE.child(5)
 ERROR_CODE = DEVICE.child(11)
+FIRMWARE_VERSION = DEVICE.child(3)
+PACKAGE, PACKAGE_URI, UPDATE, UPDATE_STATE, UPDATE_RESULT, PACKAGE_NAME, PACKAGE_VERSION, CANCEL_UPDATE = (
+    FIRMWARE.child(id_) for id_ in (0, 1, 2, 3, 5, 6, 7, 10)
+)
 RESET_ERROR_CODE = DEVICE.child(12)
 
 _SENSOR_VALUE = 5700
@@ -36,13 +41,14 @@ Change = tuple[Path, Value]
 class Behaviour:
     """Acts on the tree of one device; what goes beyond it waits in `effects`."""
 
-    __slots__ = ("_tree", "effects")
+    __slots__ = ("_tree", "effects", "firmware")
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self.effects: list[Effect] = []
+        self.firmware = FirmwareUpdate()
 
-    def execute(self, path: Path, arguments: str) -> tuple[Change, ...] | Code:
+    def execute(self, path: Path, arguments: str, now: float) -> tuple[Change, ...] | Code:
         """Run the resource at *path*, which is executable; what changed by it, or why it is not run."""
         try:
             parse_arguments(arguments, is_lenient=True)
@@ -58,6 +64,8 @@ class Behaviour:
                 if path == FACTORY_RESET:
                     self._tree.reset()
                 self.effects.append(RebootWanted())
+            case _ if path in (UPDATE, CANCEL_UPDATE):
+                return self._execute_update(path, now)
             case _ if path == RESET_ERROR_CODE:
                 return self._put((ERROR_CODE.child(0), 0), resource=ERROR_CODE)
             case _ if path == _START:
@@ -67,8 +75,23 @@ class Behaviour:
                 return self._measure(path.up_to(2), value, value)
         return ()
 
+    def may_write(self, path: Path, value: Value) -> bool:
+        """Whether a server may write *value* now: an update that is under way takes no other package."""
+        match path, value:
+            case _, bytes() if path == PACKAGE:
+                is_possible = value in RESET_PACKAGES or not self._tree.get(PACKAGE_URI)
+            case _, str() if path == PACKAGE_URI:
+                is_possible = not value or self.firmware.state is UpdateState.IDLE
+            case _:
+                return True
+        is_taken = self.firmware.state in (UpdateState.DOWNLOADED, UpdateState.UPDATING)
+        is_reset = value in RESET_PACKAGES or value == ""
+        return is_possible and (is_reset or not is_taken) and self.firmware.state is not UpdateState.UPDATING
+
     def written(self, path: Path) -> tuple[Change, ...]:
         """A server has written *path*; what changed by that."""
+        if path in (PACKAGE, PACKAGE_URI):
+            return self._take_firmware(path)
         if path == LIFETIME and isinstance(lifetime_s := self._tree.get(LIFETIME), int):
             self.effects.append(UpdateWanted(lifetime_s))
         return ()
@@ -87,6 +110,70 @@ class Behaviour:
         low = min(value, self._number(instance.child(_MIN_MEASURED)))
         high = max(value, self._number(instance.child(_MAX_MEASURED)))
         return self._measure(instance, low, high)
+
+    # -- firmware ---------------------------------------------------------------------------------
+
+    def begin_body(self, path: Path) -> tuple[Change, ...]:
+        """The first of many blocks for *path* has come."""
+        if path == PACKAGE and self.firmware.begin():
+            return self._show_firmware()
+        return ()
+
+    def finish_download(self, outcome: bytes | Result) -> tuple[Change, ...]:
+        """What was to be fetched is here, or why not."""
+        if isinstance(outcome, Result):
+            self.firmware.fail(outcome)
+        else:
+            self.firmware.complete(outcome)
+        return self._show_firmware()
+
+    def finish_update(self) -> tuple[Change, ...]:
+        """The installation is over: with another version the device starts anew."""
+        changes: tuple[Change, ...] = ()
+        package = self.firmware.finish()
+        if package is not None:
+            changes = self._put((FIRMWARE_VERSION, package.version))
+            self.effects.append(RebootWanted())
+        return changes + self._show_firmware()
+
+    def _execute_update(self, path: Path, now: float) -> tuple[Change, ...] | Code:
+        is_update = path == UPDATE
+        is_done = self.firmware.execute(now) if is_update else self.firmware.reset(Result.CANCELLED)
+        return self._show_firmware() if is_done else Code.METHOD_NOT_ALLOWED
+
+    def _take_firmware(self, path: Path) -> tuple[Change, ...]:
+        value = self._tree.get(path)
+        if isinstance(value, bytes):
+            self._tree.put(PACKAGE, b"")
+            if value in RESET_PACKAGES:
+                self.firmware.reset()
+            else:
+                self.firmware.begin()
+                self.firmware.complete(value)
+        elif value:
+            self.firmware.begin()
+            self.effects.append(DownloadWanted(str(value)))
+        else:
+            self.firmware.reset()
+        return self._show_firmware()
+
+    def _show_firmware(self) -> tuple[Change, ...]:
+        """State and result as resources; a URI stays as long as there is something of it."""
+        package = self.firmware.package
+        shown: list[Change] = [
+            (UPDATE_STATE, int(self.firmware.state)),
+            (UPDATE_RESULT, int(self.firmware.result)),
+            (PACKAGE_NAME, "" if package is None else package.name),
+            (PACKAGE_VERSION, "" if package is None else package.version),
+        ]
+        if self.firmware.state is UpdateState.IDLE:
+            shown.append((PACKAGE_URI, ""))
+        changes = [change for change in shown if self._tree.get(change[0]) != change[1]]
+        for change in changes:
+            self._put(change)
+        return tuple(changes)
+
+    # -- details ----------------------------------------------------------------------------------
 
     def _measure(self, instance: Path, low: float, high: float) -> tuple[Change, ...]:
         changes: list[Change] = []

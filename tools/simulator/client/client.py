@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from gateway.lwm2m.errors import DecodeError
 from gateway.lwm2m.formats import Format
-from gateway.lwm2m.path import ROOT, Path
+from gateway.lwm2m.path import ROOT, Path, parse_name
 from gateway.lwm2m.records import Context
 from gateway.lwm2m.values import Value, coerce
 from tools.simulator.client.answers import encode_values
 from tools.simulator.client.attached import AttachedAttributes
-from tools.simulator.client.behaviour import LIFETIME, Behaviour
+from tools.simulator.client.behaviour import LIFETIME, Behaviour, Change
 from tools.simulator.client.contents import SERVER, V1_1, Contents, Stored
 from tools.simulator.client.discovery import describe_objects
 from tools.simulator.client.effects import Effect
 from tools.simulator.client.exchanges import Request, Response
+from tools.simulator.client.firmware import Result
 from tools.simulator.client.observing import Notification, Observations, read_composite
 from tools.simulator.client.operations import Operations
 from tools.simulator.client.tree import Tree
@@ -47,11 +49,27 @@ class Client:
 
     def poll(self, now: float, *, is_reachable: bool = True) -> list[Notification]:
         """The notifications that are due."""
+        due_at = self._behaviour.firmware.due_at
+        if due_at is not None and now >= due_at:
+            self._note(self._behaviour.finish_update(), now)
         return self.observations.poll(now, is_reachable=is_reachable)
 
     def get_timer(self) -> float | None:
-        """When `poll` has something to look at."""
-        return self.observations.get_timer()
+        """When `poll` has something to do."""
+        timers = (self.observations.get_timer(), self._behaviour.firmware.due_at)
+        return min((timer for timer in timers if timer is not None), default=None)
+
+    def begin_body(self, segments: tuple[str, ...], now: float) -> None:
+        """The first of many blocks of a request for *segments* has come."""
+        try:
+            path = parse_name("/" + "/".join(segments), self.tree.contents.root)
+        except DecodeError:
+            return
+        self._note(self._behaviour.begin_body(path), now)
+
+    def finish_download(self, outcome: bytes | Result, now: float) -> None:
+        """The package that was wanted is here, or why not."""
+        self._note(self._behaviour.finish_download(outcome), now)
 
     def take_effects(self) -> Sequence[Effect]:
         """What the device has to do, in this order."""
@@ -86,8 +104,11 @@ class Client:
         before = self.tree.get(path)
         self.tree.put(path, value)
         self.observations.note(path, None if isinstance(before, Mapping) else before, value, now)
-        for changed, newer in self._behaviour.measured(path):
-            self.observations.note(changed, None, newer, now)
+        self._note(self._behaviour.measured(path), now)
+
+    def _note(self, changes: Sequence[Change], now: float) -> None:
+        for path, value in changes:
+            self.observations.note(path, None, value, now)
 
     def get(self, path: Path) -> Stored:
         """What is stored at a resource or resource instance."""

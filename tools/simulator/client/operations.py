@@ -201,6 +201,8 @@ class Operations:
         records = self._decode(path, request)
         if isinstance(records, Code):
             return Response(records)
+        if not all(self._behaviour.may_write(record.path, record.value) for record in records):
+            return Response(Code.METHOD_NOT_ALLOWED)
         before = self._values_before(records)
         refusal = self._tree.write(path, records, is_replace=is_replace)
         if refusal is not None:
@@ -212,6 +214,8 @@ class Operations:
         records = self._decode(ROOT, request)
         if isinstance(records, Code):
             return Response(records)
+        if not all(self._behaviour.may_write(record.path, record.value) for record in records):
+            return Response(Code.METHOD_NOT_ALLOWED)
         before = self._values_before(records)
         refusal = self._tree.write_all(records)
         if refusal is not None:
@@ -245,7 +249,7 @@ class Operations:
             arguments = request.payload.decode()
         except UnicodeDecodeError:
             return Response(Code.BAD_REQUEST)
-        changes = self._behaviour.execute(path, arguments)
+        changes = self._behaviour.execute(path, arguments, now)
         if isinstance(changes, Code):
             return Response(changes)
         self._note_all(changes, now)

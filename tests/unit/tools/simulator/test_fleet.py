@@ -4,8 +4,10 @@ import socket
 import pytest
 
 from tests.support.loopback import accepting_server
+from tools.simulator.client.firmware import Result
 from tools.simulator.coap import CoapSettings
-from tools.simulator.fleet import Fleet, FleetSettings
+from tools.simulator.download import PackageUri
+from tools.simulator.fleet import Fleet, FleetSettings, _find_target
 from tools.simulator.network import Impairment
 from tools.simulator.report import Report
 from tools.simulator.settings import DeviceSettings
@@ -122,3 +124,8 @@ async def test_empty_fleet_has_nothing_to_do():
     devices, report = fleet(1, count=0)
     await devices.run(None, deregisters=True)
     assert report.is_success
+
+
+def test_file_servers_are_named_by_address():
+    assert _find_target(PackageUri("127.0.0.1", 5683, (), ())) == (socket.AF_INET, ("127.0.0.1", 5683))
+    assert _find_target(PackageUri("files.example", 5683, (), ())) is Result.INVALID_URI

@@ -23,7 +23,15 @@ class Bench:
         self.response = response or Response(Code.CONTENT, b"value", 0)
         random = Random(1)
         settings = CoapSettings(block_exponent=exponent)
-        self.server = CoapServer(self._handle, settings, random, MessageIds(random), self.refused.append)
+        self.begun = []
+        self.server = CoapServer(
+            self._handle,
+            settings,
+            random,
+            MessageIds(random),
+            on_refused=self.refused.append,
+            on_body=lambda path, now: self.begun.append(path),
+        )
 
     def _handle(self, request, now):
         self.asked.append(request)
@@ -112,6 +120,7 @@ def test_long_request_is_put_together(exponent):
     assert answers[-1].code is Code.CHANGED
     (asked,) = bench.asked
     assert asked.payload == LONG
+    assert bench.begun == [("3", "0")]
 
 
 def test_device_with_small_blocks_says_so_and_takes_the_first_part():
