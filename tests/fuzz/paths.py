@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from random import Random
 
+from gateway.dtls.client import Client, ClientState
 from gateway.dtls.events import (
     ClientClosed,
     ClientData,
@@ -25,7 +27,7 @@ from tests.fuzz.credentials import DEVICE, DEVICE_IDENTITY, GATEWAY
 from tests.fuzz.mutation import mutate
 from tests.fuzz.target import Escape, Target, Tried
 from tests.fuzz.walk import FREQUENT, LIMITS, Broken, Walk
-from tests.support.dtls_pair import IDENTITY, PSK, Pair
+from tests.support.dtls_pair import IDENTITY, PSK, Pair, Server
 
 STEPS_A_WALK = 150
 
@@ -99,7 +101,7 @@ class LyingWire:
 
 
 class _Wire:
-    """One life of a client, and what comes after it."""
+    """One life of a client, perhaps a second one that resumes the first, and what comes after it."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -107,18 +109,26 @@ class _Wire:
         self.inputs = 0
         self.last = b""
         self.said: set[bytes] = set()
-        self.pair = Pair(_client_config(random), _endpoint_config(random), seed=str(random.random()))
+        self.server = Server(_endpoint_config(random), is_resuming=random.random() < 0.8)
         if random.random() < 0.2:
             refusal = CredentialRefusal(random.choice(list(CredentialFault)))
-            self.pair.server.judge = lambda presented: refusal
+            self.server.judge = lambda presented: refusal
         else:
-            self.pair.server.judge = lambda presented: CredentialAccepted(DEVICE_IDENTITY)
-        self.pair.to_server = self._lie(recorded.datagrams("c2s"))
-        self.pair.to_client = self._lie(recorded.datagrams("s2c"))
+            self.server.judge = lambda presented: CredentialAccepted(DEVICE_IDENTITY)
 
     def live(self) -> bool:
         """Connect, talk, leave; gives whether it came to a session."""
-        pair, random = self.pair, self.random
+        config = _client_config(self.random)
+        client = self._live(config)
+        if client.resumable is not None and self.random.random() < 0.5:
+            self._live(replace(config, resumable=client.resumable))
+        return client.resumable is not None or client.state is not ClientState.FAILED
+
+    def _live(self, config: ClientConfig) -> Client:
+        random = self.random
+        pair = Pair(config, server=self.server, seed=str(random.random()))
+        pair.to_server = self._lie(recorded.datagrams("c2s"))
+        pair.to_client = self._lie(recorded.datagrams("s2c"))
         pair.start()
         for _ in range(random.randrange(4, 12)):
             pair.exchange()
@@ -130,24 +140,22 @@ class _Wire:
             for session in pair.server.sessions:
                 pair.server.send(session, b"answer")
             pair.pass_time(random.choice((0.1, 1.1, 5.0)))
-        is_established = pair.client.is_established
-        if is_established and random.random() < 0.5:
+        if pair.client.is_established and random.random() < 0.5:
             pair.client.close(pair.now)
             pair.exchange()
-        self._check()
-        return is_established
+        self._check(pair)
+        return pair.client
 
-    def _check(self) -> None:
-        for event in self.pair.client_events:
+    def _check(self, pair: Pair) -> None:
+        for event in pair.client_events:
             _require(isinstance(event, _CLIENT_EVENTS), f"a client was told of {event!r}")
-        _require(set(self.pair.server.received) <= self.said, "the server was told what nobody said")
-        _require(set(self.pair.client_received) <= {b"answer"}, "the client was told what nobody said")
-        after = Pair(
-            ClientConfig(IDENTITY, PSK), server=self.pair.server, address=self.pair.address, seed="after"
-        )
+        _require(set(self.server.received) <= self.said, "the server was told what nobody said")
+        _require(set(pair.client_received) <= {b"answer"}, "the client was told what nobody said")
+        self.said.add(b"after")
+        after = Pair(ClientConfig(IDENTITY, PSK), server=self.server, address=pair.address, seed="after")
         after.handshake()
         after.say(b"after")
-        _require(after.server.received[-1:] == [b"after"], "an honest client is not heard")
+        _require(self.server.received[-1:] == [b"after"], "an honest client is not heard")
 
     def _lie(self, foreign: tuple[bytes, ...]) -> Callable[[bytes], Iterable[bytes]]:
         earlier: list[bytes] = [b"\x16"]
@@ -190,6 +198,8 @@ def _client_config(random: Random) -> ClientConfig:
         cid=random.choice((None, b"", b"c", b"client-id")),
         return_routability=random.random() < 0.5,
         extended_master_secret=random.random() < 0.8,
+        max_fragment_length=random.choice((None, None, 512)),
+        record_size_limit=random.choice((None, None, 64, 600)),
         mtu_bytes=random.choice((256, 1_200)),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Final, get_args
 
@@ -21,6 +22,7 @@ from gateway.dtls.events import (
     Event,
     PskRequested,
     RawPublicKeyPresented,
+    ResumptionRequested,
     SessionEnded,
     SessionEstablished,
 )
@@ -62,6 +64,7 @@ LIMITS: Final = EndpointConfig(
 "Small ones, so that a walk meets them."
 
 _EVENTS: Final = get_args(Event)
+_REQUESTS: Final = PskRequested, CertificatePresented, RawPublicKeyPresented, ResumptionRequested
 
 
 class Broken(Exception):
@@ -75,8 +78,11 @@ class Walk:
         self.config = config
         self.server = Server(config, dict(IDENTITIES))
         self.server.is_answering = False
+        self.asked: list[PskRequested | Presented | ResumptionRequested] = []
+        self.session_ids: deque[bytes] = deque(maxlen=8)
+        "By which clients may try to go on with a session, their own or another's."
+
         self.clients = [self.new_client_at(number) for number in range(CLIENTS)]
-        self.asked: list[PskRequested | Presented] = []
         self.sent: deque[bytes] = deque([b"\x16"], maxlen=64)
         "Datagrams of clients, for mutated copies."
 
@@ -149,13 +155,15 @@ class Walk:
         if any(cookie in datagram for cookie in self._cookies.get(address, ())):
             self._verified.add(address)
         for event in self.server.give(datagram, address):
-            if isinstance(event, PskRequested | CertificatePresented | RawPublicKeyPresented):
+            if isinstance(event, _REQUESTS):
                 self.asked.append(event)
 
     def new_client_at(self, number: int, random: Random | None = None) -> RawClient:
         """A client that has said nothing yet, in its home; as plain as can be unless *random* decides."""
         identity = sorted(IDENTITIES)[number % len(IDENTITIES)]
         hello = Hello(random=bytes((number,)) * 32) if random is None else _hello(random)
+        if random is not None and self.session_ids and random.random() < 0.3:
+            hello = replace(hello, session_id=random.choice(self.session_ids))
         return RawClient(
             self.server, hello, identity=identity, psk=IDENTITIES[identity], address=HOMES[number]
         )
@@ -212,7 +220,12 @@ class Walk:
         client = client or self._client(random)
         if client.replies and client.replies[-1][0] == HANDSHAKE and not _is_cookie(client.replies[-1]):
             client.replies = client.replies[-1:]
-            client.read_server_hello()
+            try:
+                client.read_server_hello()
+            except DecodeError:
+                return  # With ChangeCipherSpec and Finished: a session goes on, which this client cannot.
+            if client.server_hello is not None:
+                self.session_ids.append(client.server_hello.session_id)
 
     def key_exchange(self, random: Random) -> None:
         """A ClientKeyExchange, right or not."""
@@ -323,6 +336,8 @@ class Walk:
         if isinstance(request, PskRequested):
             right = IDENTITIES.get(request.identity)
             self.server.provide(request, random.choice((right, right, right, None, b"wrong key", b"")))
+        elif isinstance(request, ResumptionRequested):
+            self.server.provide_resumption(request, random.random() < 0.7)
         else:
             accepted = CredentialAccepted(random.choice(sorted(IDENTITIES)))
             refused = CredentialRefusal(random.choice(list(CredentialFault)))
