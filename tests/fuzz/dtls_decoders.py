@@ -5,13 +5,26 @@ from __future__ import annotations
 from functools import partial
 from random import Random
 
-from gateway.dtls import alerts, certificates, exchange, extensions, messages, rawkeys, record, routability
+from gateway.address import Address
+from gateway.dtls import (
+    alerts,
+    certificates,
+    exchange,
+    extensions,
+    journal,
+    messages,
+    rawkeys,
+    record,
+    routability,
+    storedstate,
+)
 from gateway.dtls.cbc import CbcOpener, CbcSealer
 from gateway.dtls.certificates import LeafCertificate
 from gateway.dtls.errors import AlertError, DecodeError
 from gateway.dtls.extensions import ExtensionType
 from gateway.dtls.fragments import Reassembler, Reassembly
 from gateway.dtls.groups import NamedGroup, generate
+from gateway.dtls.keys import KeyBlock
 from gateway.dtls.messages import HandshakeType
 from gateway.dtls.negotiation import Choice, choose, make_offer
 from gateway.dtls.record import ContentType, Opener, Record, Sealer, decode_records
@@ -74,7 +87,13 @@ _CID = b"ownid678"
 
 def targets() -> list[Target]:
     """All of them."""
-    return [*_record_targets(), *_message_targets(), *_extension_targets(), *_credential_targets()]
+    return [
+        *_record_targets(),
+        *_message_targets(),
+        *_extension_targets(),
+        *_credential_targets(),
+        *_stored_targets(),
+    ]
 
 
 def _record_targets() -> list[Target]:
@@ -214,4 +233,26 @@ def _agreement_targets() -> list[Target]:
             "share X25519", x25519.agree, [generate(NamedGroup.X25519, chance.randbytes).public], REFUSALS, 1
         ),
         Decoder("signature", check_signature, [right.signature], REFUSALS, 1),
+    ]
+
+
+def _stored_targets() -> list[Target]:
+    """What is read back from disk, where it is sealed: the seal is not what keeps these from raising."""
+    aead = storedstate.StoredKeys(0xC0A8, KeyBlock(b"c" * 16, b"s" * 16, b"ivc-", b"ivs-"), b"peer")
+    cbc = storedstate.StoredKeys(0x00AE, KeyBlock(b"c" * 16, b"s" * 16, b"", b"", b"m" * 32, b"n" * 32))
+    keys = [storedstate.encode_keys(each) for each in (aead, cbc)]
+    sessions = [
+        storedstate.encode_session(storedstate.StoredSession(keys[0], _CID, 1_000)),
+        storedstate.encode_session(
+            storedstate.StoredSession(keys[1], b"", 1_000, 2_000, 1_000, b"credential", b"i" * 32, b"m" * 48)
+        ),
+    ]
+    rows = [
+        journal.encode_entry(7, 64, 100, True, None),
+        journal.encode_entry(8, 128, 2, False, Address("2001:db8::1", 5_684, 3, b"local")),
+    ]
+    return [
+        Decoder("stored keys", storedstate.decode_keys, keys, REFUSALS, 2),
+        Decoder("stored session", storedstate.decode_session, sessions, REFUSALS, 4),
+        Decoder("journal", journal.decode_entries, [rows[0], rows[1], rows[0] + rows[1] * 3], REFUSALS, 4),
     ]
