@@ -21,6 +21,7 @@ from gateway.credentials.identity import ServerIdentity
 from gateway.credentials.trustfolder import TrustFolder, read_trust_folder
 from gateway.dtls.credential import Credential
 from gateway.dtls.trust import TrustAnchors
+from gateway.persistence.keeper import SessionKeeper
 from gateway.settings import GatewayConfig
 from gateway.transport.binding import bind_sockets
 from gateway.transport.errors import BindError
@@ -34,6 +35,7 @@ from gateway.workers.purge import Claims, EventRetention
 from gateway.workers.snapshots import Snapshots
 from gateway.workers.trust import TrustWatch
 from registry.clock import Clock, SystemClock
+from registry.errors import StorageUnavailable
 from registry.sqlite import Database
 from registry.store import Registry
 
@@ -64,11 +66,13 @@ async def serve(config: GatewayConfig, announce: Announce) -> None:
         credential = await identity.load()
         async with _listening(config, registry, clock, credential, trust.anchors) as (gateway, uris):
             reload = Reload(identity, gateway.use_credential)
-            workers: list[PeriodicWorker | Reload] = [
+            workers: list[PeriodicWorker | Reload | SessionKeeper] = [
                 *_workers(config, registry, clock),
                 reload,
                 CertificateDates(identity),
             ]
+            if gateway.keeper is not None:
+                workers.append(gateway.keeper)
             if config.dtls.trust_dir is not None:
                 workers.append(TrustWatch(config.dtls.trust_dir, trust, gateway.use_anchors))
             gc.freeze()
@@ -83,7 +87,7 @@ async def serve(config: GatewayConfig, announce: Announce) -> None:
     log.info("stopped")
 
 
-async def _work(workers: Sequence[PeriodicWorker | Reload], stopping: asyncio.Event) -> None:
+async def _work(workers: Sequence[PeriodicWorker | Reload | SessionKeeper], stopping: asyncio.Event) -> None:
     """Let *workers* work until *stopping* is set, or one of them fails."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(worker.run()) for worker in workers]
@@ -123,6 +127,7 @@ async def _listening(
         coap.close()
         raise
     try:
+        keeper = await _keeper(config, registry, clock)
         gateway = Gateway(
             config,
             registry,
@@ -131,6 +136,7 @@ async def _listening(
             send_coaps=coaps.send,
             credential=credential,
             anchors=anchors,
+            keeper=keeper,
         )
         coap.start(gateway.receive_coap)
         coaps.start(gateway.receive_coaps, gateway.flush_coaps)
@@ -142,6 +148,16 @@ async def _listening(
     finally:
         coap.close()
         coaps.close()
+
+
+async def _keeper(config: GatewayConfig, registry: Registry, clock: Clock) -> SessionKeeper | None:
+    if config.dtls.persist_sessions:
+        return await SessionKeeper.open(registry, clock)
+    try:
+        await registry.disown_sessions()
+    except StorageUnavailable as error:
+        log.error("the stored sessions of an earlier run cannot be deleted", reason=str(error))
+    return None
 
 
 def _endpoints(coap: UdpListener, coaps: UdpListener) -> Iterator[tuple[str, Address]]:

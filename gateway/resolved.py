@@ -44,10 +44,16 @@ def policy(config: GatewayConfig) -> Policy:
     )
 
 
-def endpoint_config(config: GatewayConfig, credential: Credential | None) -> EndpointConfig:
-    """DTLS towards the devices: the section's keys are the endpoint's own names, but for files and suites."""
+def endpoint_config(
+    config: GatewayConfig, credential: Credential | None, *, is_persisting: bool = False
+) -> EndpointConfig:
+    """DTLS towards the devices: the section's keys are the endpoint's own names, but for files and suites.
+
+    *is_persisting*: there is somebody who stores sessions.
+    """
     values = config.dtls.model_dump(exclude={"certificate_file", "private_key_file", "trust_dir"})
     values["suites"] = tuple(suite.id for suite in map(by_name, config.dtls.suites) if suite is not None)
+    values["persist_sessions"] = is_persisting
     values["cbc"] = CbcPolicy(config.dtls.cbc)
     return EndpointConfig(**values, credential=credential)
 

@@ -176,6 +176,9 @@ class DtlsSettings(Section):
     resumption_s: Annotated[float, Field(ge=0, le=31_536_000), Seconds] = 86_400.0
     "How long a device may go on with an earlier session by its id, without a full handshake; 0 = not at all."
 
+    persist_sessions: bool = True
+    "Sessions go on after a restart or a crash; they lie sealed in `DB.sessions` beside the database."
+
     max_resumable: Annotated[int, Field(ge=1, le=10_000_000), Unit("devices")] = 200_000
     "Devices that can; beyond it the one with the oldest full handshake needs another."
 

@@ -26,6 +26,7 @@ from gateway.messaging.pending import Pending
 from gateway.messaging.requests import Dispatch
 from gateway.messaging.stack import CoapStack
 from gateway.objectmodel import own_model
+from gateway.persistence.keeper import SessionKeeper
 from gateway.settings import GatewayConfig
 from gateway.site.dp import SendReceiver
 from gateway.site.rd import RegistrationDirectory
@@ -55,12 +56,14 @@ class Gateway:
         credential: Credential | None = None,
         anchors: TrustAnchors | None = None,
         is_revoked: RevocationCheck | None = None,
+        keeper: SessionKeeper | None = None,
         entropy: Callable[[int], bytes] = os.urandom,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         """*credential*: what we prove ourselves by; None: devices with certificates or keys cannot come.
 
         *anchors*: the CAs that devices' certificates may come from. *is_revoked* has the last word on each.
+        *keeper*: who keeps sessions for the next start; None: they end with us.
         """
         self._registry = registry
         self.standing = Standing(registry, lambda: self.judge.anchors)
@@ -72,21 +75,9 @@ class Gateway:
             settings=resolved.messaging_settings(config),
             loop=loop,
         )
-        self.endpoint = Endpoint(resolved.endpoint_config(config, credential), entropy, clock.monotonic())
-        self.coaps = CoapsTransport(
-            self.endpoint,
-            send_coaps,
-            lookup_psk=self._find_psk,
-            judge_certificate=self.judge.judge_certificate,
-            judge_raw_key=self.judge.judge_raw_key,
-            credential_of=self.standing.of_identity,
-            may_resume=self.standing.holds,
-            on_data=self.stack.receive_secure,
-            on_session_ended=self.stack.end_session,
-            on_handshake_failed=self._report_failed_handshake,
-            loop=loop,
-            now=clock.monotonic,
-        )
+        endpoint_config = resolved.endpoint_config(config, credential, is_persisting=keeper is not None)
+        self.endpoint = Endpoint(endpoint_config, entropy, clock.monotonic())
+        self.coaps = self._build_transport(send_coaps, clock, loop)
         self.receive_coap = self.stack.receive_plain
         "Takes a datagram of the plain listener, and its address."
 
@@ -99,9 +90,32 @@ class Gateway:
         self.flush_coaps = self.coaps.flush
         "Sends what the batch of the secure listener gave rise to."
 
+        self.keeper = keeper
+        "To be run by the owner."
+
+        if keeper is not None:
+            keeper.attach(self.coaps, self.standing.holds)
         registry.on_end(self._end_sessions)
         registry.on_refusal(_log_refusal)
         registry.on_fault(_log_fault)
+
+    def _build_transport(
+        self, send: Send, clock: Clock, loop: asyncio.AbstractEventLoop | None
+    ) -> CoapsTransport:
+        return CoapsTransport(
+            self.endpoint,
+            send,
+            lookup_psk=self._find_psk,
+            judge_certificate=self.judge.judge_certificate,
+            judge_raw_key=self.judge.judge_raw_key,
+            credential_of=self.standing.of_identity,
+            may_resume=self.standing.holds,
+            on_data=self.stack.receive_secure,
+            on_session_ended=self.stack.end_session,
+            on_handshake_failed=self._report_failed_handshake,
+            loop=loop,
+            now=clock.monotonic,
+        )
 
     def use_credential(self, credential: Credential) -> None:
         """Show *credential* in handshakes that begin from now on."""
@@ -112,8 +126,11 @@ class Gateway:
         self.judge.anchors = anchors
 
     async def close(self) -> None:
-        """Tell the live sessions, within a bound, and stop."""
-        self.coaps.close()
+        """Stop: live sessions are stored, or told within a bound that they are over."""
+        keeper = self.keeper
+        self.coaps.close(notify=keeper is None or not keeper.is_keeping)
+        if keeper is not None:
+            await keeper.close()
         await self.stack.close()
 
     def _find_psk(self, identity: bytes) -> bytes | None:

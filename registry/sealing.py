@@ -58,9 +58,14 @@ class Sealer:
     """Seals and opens secrets with one key."""
 
     def __init__(self, key: bytes) -> None:
+        self._key = key
         self._aead = AESGCM(key)
         self.check_value = hmac.digest(key, b"nodegate key check", hashlib.sha256)[:16]
         "Tells this key from another one; safe to store beside what it seals."
+
+    def derive(self, purpose: bytes) -> bytes:
+        """32 bytes that only the holder of the key can tell, and that tell nothing of it."""
+        return hmac.digest(self._key, purpose, hashlib.sha256)
 
     def seal(self, secret: bytes, device_id: str, nonce: bytes) -> bytes:
         """*secret* for *device_id* only; *nonce* is 12 random bytes, never used twice."""

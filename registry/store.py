@@ -15,7 +15,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar, get_args
 
-from registry import purge, refusals, serverkey, snapshots
+from registry import generation, purge, refusals, serverkey, snapshots
 from registry.adoption import adopt
 from registry.clock import Clock, SystemClock
 from registry.commit import (
@@ -43,6 +43,7 @@ from registry.opening import Opened, open_parts, read_changes
 from registry.overlay import Overlay
 from registry.reaper import Reaper
 from registry.serverkey import ServerKey
+from registry.sessionfile import SessionFile
 from registry.settings import RegistrySettings
 from registry.snapshots import Snapshots
 from registry.sqlite import Database
@@ -232,6 +233,24 @@ class Registry:
             StorageUnavailable: it could not be stored.
         """
         await self._run(partial(serverkey.note_chain, self._database, chain))
+
+    # The file of sessions (`registry.generation` says what each does, and what it raises)
+
+    async def take_over_sessions(self, entropy: Callable[[int], bytes] = secrets.token_bytes) -> SessionFile:
+        """The file of sessions, with what an earlier run has left in it."""
+        return await self._run(partial(generation.take_over, self._database, self._opened.keyring, entropy))
+
+    async def create_sessions(self, entropy: Callable[[int], bytes] = secrets.token_bytes) -> SessionFile:
+        """A new one, that does not count before it is whole."""
+        return await self._run(partial(generation.create, self._database, self._opened.keyring, entropy))
+
+    async def hand_back_sessions(self, file: SessionFile) -> None:
+        """*file* is complete: close it, so that the next start finds it to be the right one."""
+        await self._run(partial(generation.hand_back, self._database, file))
+
+    async def disown_sessions(self) -> None:
+        """There shall be no file that the next start finds to be the right one."""
+        await self._run(partial(generation.disown, self._database))
 
     @property
     def device_count(self) -> int:

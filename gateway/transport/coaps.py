@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from gateway.address import Address
+from gateway.dtls.durability import Batch, Urgency
 from gateway.dtls.endpoint import Endpoint
 from gateway.dtls.events import (
     ApplicationData,
@@ -79,6 +80,8 @@ class CoapsTransport:
         self._timer_due = 0.0
         self._is_flush_due = False
         self._is_closed = False
+        self.on_unsaved: Callable[[Urgency], None] | None = None
+        "Called when sessions have something to store (`Endpoint.take_batch`)."
 
     def receive(self, datagram: bytes, address: Address) -> None:
         """Take a datagram; `flush` must follow, at the latest after the batch it was read in."""
@@ -122,6 +125,18 @@ class CoapsTransport:
         for data, address in self.endpoint.datagrams_to_send():
             self._send(data, address)
         self._arm_timer()
+        if self.on_unsaved is not None and (urgency := self.endpoint.urgency):
+            self.on_unsaved(urgency)
+
+    def note_saved(self, batch: Batch) -> None:
+        """*batch* is stored: what had waited for it goes on."""
+        self._handle_all(self.endpoint.note_saved(batch, self._now()))
+        self.flush()
+
+    def note_file_gone(self) -> None:
+        """Nothing is stored any more, and nothing waits for it."""
+        self._handle_all(self.endpoint.note_file_gone(self._now()))
+        self.flush()
 
     def close(self, notify: bool = True) -> None:
         """Take leave: a close_notify to at most `CLOSE_LIMIT` sessions, then silence both ways."""

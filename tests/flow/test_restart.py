@@ -9,6 +9,7 @@ from tests.support.clock import virtual_time
 from tests.support.gateway import gateway_in_memory
 from tools.simulator.events import Registered, Updated
 
+VOLATILE = {"dtls": {"persist_sessions": False}}
 BOTH = pytest.mark.parametrize("security", [Security.NONE, Security.PSK])
 
 
@@ -25,11 +26,11 @@ async def test_plain_registration_goes_on_after_a_restart(clock, tmp_path):
 
 
 @virtual_time
-async def test_security_device_finds_its_way_back_after_a_restart(clock, tmp_path):
-    async with gateway_in_memory(clock, tmp_path) as scene:
+async def test_security_device_whose_session_was_not_kept_finds_its_way_back(clock, tmp_path):
+    async with gateway_in_memory(clock, tmp_path, settings=VOLATILE) as scene:
         player = scene.play("meter-7", Security.PSK, lifetime_s=300)
         await scene.until(player.is_registered)
-    async with gateway_in_memory(clock, tmp_path, network=scene.network) as scene:
+    async with gateway_in_memory(clock, tmp_path, settings=VOLATILE, network=scene.network) as scene:
         await scene.until(lambda: player.count(Registered) == 2)
         assert scene.state("meter-7") is DeviceState.ONLINE
 

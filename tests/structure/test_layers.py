@@ -10,7 +10,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("gateway.app",),
     ("gateway.wiring",),
     ("gateway.resolved",),
-    ("gateway.site", "gateway.workers"),
+    ("gateway.site", "gateway.workers", "gateway.persistence"),
     ("gateway.messaging",),
     ("gateway.transport",),
     ("gateway.credentials",),

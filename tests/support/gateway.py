@@ -25,6 +25,7 @@ from gateway.address import Address
 from gateway.credentials.ownkey import credential_of, make_server_key
 from gateway.credentials.trustfolder import TrustFolder, read_trust_folder
 from gateway.dtls.trust import TrustAnchors
+from gateway.persistence.keeper import SessionKeeper
 from gateway.settings import GatewayConfig
 from gateway.wiring import Gateway
 from gateway.workers.changes import Changes
@@ -184,11 +185,12 @@ async def gateway_in_memory(
     downlink: Impairment = CLEAN,
     settings: dict[str, Any] | None = None,
     network: Network | None = None,
+    is_crashing: bool = False,
 ) -> AsyncIterator[Scene]:
     """A running gateway on ``folder/registry.db``.
 
     Made anew on the same folder it is a restart; with the *network* of the scene before, its devices
-    are still there.
+    are still there. *is_crashing*: at the end nothing is told or written any more.
     """
     config = GatewayConfig(**(settings or {}))
     path = folder / "registry.db"
@@ -203,6 +205,9 @@ async def gateway_in_memory(
         clock=clock,
         executor=InlineExecutor(),
     )
+    keeper = None
+    if config.dtls.persist_sessions:
+        keeper = await SessionKeeper.open(registry, clock, InlineExecutor())
     gateway = Gateway(
         config,
         registry,
@@ -211,19 +216,35 @@ async def gateway_in_memory(
         send_coaps=network.carry_down,
         credential=_OWN,
         anchors=trust.anchors,
+        keeper=keeper,
         entropy=random.randbytes,
     )
     use = gateway.use_anchors
-    watch = [TrustWatch(trust_dir, trust, use, executor=InlineExecutor())] if trust_dir else []
+    more: list[PeriodicWorker | SessionKeeper] = [] if keeper is None else [keeper]
+    if trust_dir:
+        more.append(TrustWatch(trust_dir, trust, use, executor=InlineExecutor()))
     network.listen(COAP, gateway.receive_coap)
     network.listen(COAPS, lambda datagram, address: _receive_coaps(gateway, datagram, address))
     with Administration(Database.open(path), clock=clock, entropy=random.randbytes) as administration:
-        async with _working(clock, registry, config, watch):
+        async with _working(clock, registry, config, more):
             yield Scene(registry, gateway, administration, network, random)
         network.unlisten(COAP)
         network.unlisten(COAPS)
-        await registry.close()
+        if is_crashing:
+            await _crash(registry, gateway)
+            return
+        await registry.flush()
         await gateway.close()
+        await registry.close()
+
+
+async def _crash(registry: Registry, gateway: Gateway) -> None:
+    """Let the kernel have back what it takes from a dead process, and nobody else anything."""
+    gateway.coaps.close(notify=False)
+    if gateway.keeper is not None:
+        gateway.keeper.abandon()
+    await gateway.stack.close()
+    await registry._release()
 
 
 def _receive_coaps(gateway: Gateway, datagram: bytes, address: Address) -> None:
@@ -233,10 +254,13 @@ def _receive_coaps(gateway: Gateway, datagram: bytes, address: Address) -> None:
 
 @asynccontextmanager
 async def _working(
-    clock: VirtualClock, registry: Registry, config: GatewayConfig, more: Iterable[PeriodicWorker]
+    clock: VirtualClock,
+    registry: Registry,
+    config: GatewayConfig,
+    more: Iterable[PeriodicWorker | SessionKeeper],
 ) -> AsyncIterator[None]:
     """The workers of a gateway, as ``app`` runs them."""
-    workers: list[PeriodicWorker] = [
+    workers: list[PeriodicWorker | SessionKeeper] = [
         Expiry(registry, clock),
         Claims(registry, clock),
         Changes(registry, config.registry.poll_s),

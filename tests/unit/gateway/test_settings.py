@@ -124,7 +124,7 @@ def test_secret_is_not_shown() -> None:
     assert "abab" not in repr(config)
 
 
-DTLS_ELSEWHERE = {"certificate_file", "private_key_file", "trust_dir", "suites"}
+DTLS_ELSEWHERE = {"certificate_file", "private_key_file", "trust_dir", "suites", "persist_sessions"}
 
 
 def test_suites_are_those_of_the_engine_by_name() -> None:

@@ -56,3 +56,9 @@ def test_environment_gives_the_source_and_empty_values_count_as_absent():
     source = KeySource.from_environment({"NODEGATE_KEY": "ab", "NODEGATE_KEY_FILE": "/k"})
     assert source == KeySource("ab", Path("/k"))
     assert "ab" not in repr(source)
+
+
+def test_derived_keys_differ_by_key_and_purpose():
+    keys = {Sealer(key).derive(purpose) for key in (b"k" * 32, b"x" * 32) for purpose in (b"one", b"two")}
+    assert len(keys) == 4
+    assert all(len(key) == 32 for key in keys)

@@ -1037,3 +1037,19 @@ async def test_server_key_and_chain_are_what_administrators_see(place):
         await registry.note_server_chain(b"chain")
         with place.administration() as administration:
             assert administration.server_key(lambda: key).chain == b"chain"
+
+
+async def test_sessions_are_handed_back_and_taken_over(tmp_path):
+    registry = await Registry.open(Database.open(tmp_path / "sessions.db"))
+    file = await registry.take_over_sessions()
+    file.write([], [], [b"entries"])
+    await registry.hand_back_sessions(file)
+    file = await registry.take_over_sessions()
+    assert file.load()[1] == [b"entries"]
+    file.close()
+    file = await registry.create_sessions()
+    assert file.load()[1] == []
+    file.close()
+    await registry.disown_sessions()
+    assert not file.path.exists()
+    await registry.close()

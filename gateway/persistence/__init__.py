@@ -1,0 +1,1 @@
+"""Sessions that outlive the process: between the DTLS engine and the file that holds them."""

@@ -1,0 +1,231 @@
+"""Sessions that outlive the process: stops, crashes, and files that must not be believed."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+import pytest
+
+from registry.administration import Administration
+from registry.model import DeviceState, Security
+from registry.sqlite import Database
+from tests.support.clock import virtual_time
+from tests.support.gateway import gateway_in_memory
+from tools.simulator.events import Registered, Updated
+
+STOPS = pytest.mark.parametrize("is_crashing", [False, True], ids=["stop", "crash"])
+CIDS = pytest.mark.parametrize("cid_length", [8, 0], ids=["cid", "address"])
+
+
+def settings(cid_length: int = 8, **dtls):
+    return {"dtls": {"cid_length": cid_length, **dtls}}
+
+
+def sessions_file(folder):
+    return folder / "registry.db.sessions"
+
+
+async def live_through(clock, folder, *, is_crashing=True, first=None):
+    """A device registers, the gateway goes and comes back; gives the new scene's device and how it did."""
+    async with gateway_in_memory(
+        clock, folder, settings=first or settings(), is_crashing=is_crashing
+    ) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+        await asyncio.sleep(1)
+    async with gateway_in_memory(clock, folder, settings=first or settings(), network=scene.network) as scene:
+        restored = scene.gateway.endpoint.session_count
+        await scene.until(lambda: player.count(Updated) >= 2)
+        assert scene.state("meter-7") is DeviceState.ONLINE
+        return player, restored, scene.gateway.endpoint.counters
+
+
+@STOPS
+@CIDS
+@virtual_time
+async def test_device_goes_on_without_a_handshake(clock, tmp_path, is_crashing, cid_length):
+    player, restored, counters = await live_through(
+        clock, tmp_path, is_crashing=is_crashing, first=settings(cid_length)
+    )
+    assert restored == 1
+    assert counters.handshakes_begun == 0
+    assert player.count(Registered) == 1
+
+
+@virtual_time
+async def test_device_goes_on_through_one_crash_after_another(clock, tmp_path):
+    async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+    for run in range(5):
+        seen = player.count(Updated)
+        async with gateway_in_memory(
+            clock, tmp_path, seed=run, network=scene.network, is_crashing=bool(run % 2)
+        ) as scene:
+            await scene.until(lambda seen=seen: player.count(Updated) > seen)
+            assert scene.gateway.endpoint.counters.handshakes_begun == 0
+    assert player.count(Registered) == 1
+
+
+@virtual_time
+async def test_device_that_moved_is_known_by_its_connection_id_after_a_crash(clock, tmp_path):
+    async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+        await asyncio.sleep(1)
+    player.connection.rebind()
+    async with gateway_in_memory(clock, tmp_path, network=scene.network) as scene:
+        await scene.until(lambda: player.count(Updated))
+        assert player.count(Registered) == 1
+        assert scene.gateway.endpoint.counters.sessions_moved == 1
+
+
+@virtual_time
+async def test_two_nons_at_most_are_lost_by_a_crash(clock, tmp_path):
+    """Records that nobody repeats: what the file does not know to be new is not taken."""
+    async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+        await asyncio.sleep(1)
+    async with gateway_in_memory(clock, tmp_path, network=scene.network) as scene:
+        before = scene.gateway.endpoint.counters.replayed_records
+        player.update()
+        await scene.until(lambda: player.count(Updated))
+        assert scene.gateway.endpoint.counters.replayed_records - before <= 2
+
+
+# --- sessions that are not revived
+
+
+@pytest.mark.parametrize("what", ["freeze", "delete", "reset_secret"])
+@virtual_time
+async def test_session_of_a_lost_credential_is_not_revived(clock, tmp_path, what):
+    async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+        await asyncio.sleep(1)
+    with Administration(Database.open(tmp_path / "registry.db"), clock=clock) as administration:
+        getattr(administration, what)("meter-7")
+    async with gateway_in_memory(clock, tmp_path) as scene:
+        assert scene.gateway.endpoint.session_count == 0
+        await asyncio.sleep(60)
+    assert b"meter-7" not in sessions_file(tmp_path).read_bytes()
+
+
+@virtual_time
+async def test_session_that_ended_leaves_nothing_in_the_file(clock, tmp_path):
+    async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+        await asyncio.sleep(60)
+        assert b"meter-7" in sessions_file(tmp_path).read_bytes()
+        scene.administration.freeze("meter-7")
+        await asyncio.sleep(60)
+        for path in tmp_path.glob("registry.db.sessions*"):
+            assert b"meter-7" not in path.read_bytes()
+
+
+# --- files that must not be believed
+
+
+def missing(folder, older):
+    sessions_file(folder).unlink()
+
+
+def of_an_earlier_run(folder, older):
+    shutil.copy(older / "registry.db.sessions", sessions_file(folder))
+
+
+def of_another_database(folder, older):
+    sessions_file(folder).write_bytes((older / "foreign.sessions").read_bytes())
+
+
+def damaged(folder, older):
+    sessions_file(folder).write_bytes(b"not a database at all" * 1000)
+
+
+def truncated(folder, older):
+    data = sessions_file(folder).read_bytes()
+    sessions_file(folder).write_bytes(data[: len(data) // 2])
+
+
+def restored_backup_of_the_database(folder, older):
+    for path in folder.glob("registry.db*"):
+        if ".sessions" not in path.name:
+            path.unlink()
+    shutil.copy(older / "registry.db", folder / "registry.db")
+    shutil.copy(older / "registry.db.key", folder / "registry.db.key")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [missing, of_an_earlier_run, of_another_database, damaged, truncated, restored_backup_of_the_database],
+    ids=lambda spoil: spoil.__name__,
+)
+@virtual_time
+async def test_no_session_comes_from_a_file_that_is_not_the_right_one(clock, tmp_path, spoil):
+    folder, older, foreign = tmp_path / "now", tmp_path / "older", tmp_path / "foreign"
+    for path in (folder, foreign):
+        path.mkdir()
+    async with gateway_in_memory(clock, foreign):
+        pass
+    async with gateway_in_memory(clock, folder) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+        await asyncio.sleep(1)
+    shutil.copytree(folder, older)
+    shutil.copy(sessions_file(foreign), older / "foreign.sessions")
+    async with gateway_in_memory(clock, folder, network=scene.network) as scene:
+        assert scene.gateway.endpoint.session_count == 1
+    spoil(folder, older)
+    async with gateway_in_memory(clock, folder, network=scene.network) as scene:
+        assert scene.gateway.endpoint.session_count == 0
+        await scene.until(lambda: player.count(Registered) == 2)
+
+
+@virtual_time
+async def test_without_persistence_sessions_end_and_the_file_goes(clock, tmp_path):
+    async with gateway_in_memory(clock, tmp_path, settings=settings(persist_sessions=False)) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+        assert not sessions_file(tmp_path).exists()
+        assert scene.gateway.endpoint.counters.records_held == 0
+
+
+# --- a file that cannot be written
+
+
+@virtual_time
+async def test_sessions_go_on_in_memory_when_the_file_cannot_be_written(clock, tmp_path):
+    async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+        keeper = scene.gateway.keeper
+        keeper._file._connection.execute("PRAGMA query_only = ON")
+        player.update()
+        await asyncio.sleep(2)
+        assert not keeper.is_keeping
+        assert not sessions_file(tmp_path).exists()
+        player.update()
+        await scene.until(lambda: player.count(Updated) == 2)
+        await asyncio.sleep(60)
+        assert keeper.is_keeping
+    async with gateway_in_memory(clock, tmp_path, network=scene.network) as scene:
+        assert scene.gateway.endpoint.session_count == 1
+        await scene.until(lambda: player.count(Updated) >= 3)
+        assert player.count(Registered) == 1
+
+
+@virtual_time
+async def test_file_deleted_by_hand_is_made_again(clock, tmp_path):
+    async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+        sessions_file(tmp_path).unlink()
+        await asyncio.sleep(100)
+        assert scene.gateway.keeper.is_keeping
+    async with gateway_in_memory(clock, tmp_path, network=scene.network) as scene:
+        assert scene.gateway.endpoint.session_count == 1
+        await scene.until(lambda: player.count(Updated) >= 2)
+        assert player.count(Registered) == 1
