@@ -14,8 +14,8 @@ import structlog
 
 from gateway import resolved
 from gateway.address import Address
-from gateway.credentials.judge import CredentialJudge, RevocationCheck
-from gateway.credentials.standing import Standing
+from gateway.credentials.judge import CredentialJudge
+from gateway.credentials.standing import RevocationCheck, Standing
 from gateway.dtls.credential import Credential
 from gateway.dtls.endpoint import Endpoint
 from gateway.dtls.events import HandshakeFailed
@@ -66,8 +66,8 @@ class Gateway:
         *keeper*: who keeps sessions for the next start; None: they end with us.
         """
         self._registry = registry
-        self.standing = Standing(registry, lambda: self.judge.anchors)
-        self.judge = CredentialJudge(registry, clock, self.standing, anchors, is_revoked)
+        self.standing = Standing(registry, lambda: self.judge.anchors, is_revoked)
+        self.judge = CredentialJudge(registry, clock, self.standing, anchors)
         self.stack = CoapStack(
             build_site(),
             _build_dispatch(registry, resolved.policy(config), clock),

@@ -6,7 +6,7 @@ that the peer holds its key was proved before it is shown here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from gateway.credentials.standing import Standing
 from gateway.dtls.certificates import CertificateName, NameKind
@@ -18,9 +18,6 @@ from registry.model import Device
 from registry.store import Registry
 
 Verdict = CredentialAccepted | CredentialRefusal
-
-RevocationCheck = Callable[[TrustedCertificate, bytes | None], bool]
-"Whether this certificate is not welcome any more; also told which server the client asked for (SNI)."
 
 MAX_NAMED = 4
 "Devices to which one certificate can write a refusal."
@@ -35,12 +32,10 @@ class CredentialJudge:
         clock: Clock,
         standing: Standing,
         anchors: TrustAnchors | None = None,
-        is_revoked: RevocationCheck | None = None,
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._standing = standing
-        self._is_revoked = is_revoked
         self.anchors = TrustAnchors() if anchors is None else anchors
         "Replace it; the next certificate is judged by the new ones."
 
@@ -60,7 +55,7 @@ class CredentialJudge:
         assert isinstance(trusted, TrustedCertificate), "a refusal is a fault"
         identity = devices[0].node_id.encode()
         expires_at = self._clock.monotonic() + leaf.not_after_s - now_ms / 1000
-        return CredentialAccepted(identity, expires_at, self._standing.of_identity(identity, trusted.anchor))
+        return CredentialAccepted(identity, expires_at, self._standing.of_identity(identity, trusted))
 
     def judge_raw_key(self, presented: RawPublicKeyPresented) -> Verdict:
         """Whether the device whose key this is may come."""
@@ -106,7 +101,7 @@ class CredentialJudge:
             return CredentialFault.NOT_PINNED
         if device.is_frozen:
             return CredentialFault.FROZEN
-        if self._is_revoked is not None and self._is_revoked(trusted, server_name):
+        if self._standing.is_revoked(trusted.leaf.sha256, server_name):
             return CredentialFault.REVOKED
         return None
 

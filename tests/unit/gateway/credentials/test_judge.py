@@ -45,10 +45,10 @@ def show_key(device: Issued) -> RawPublicKeyPresented:
 class Court:
     """A judge, its registry, and what it wrote about those whom it refused."""
 
-    def __init__(self, place, registry, **options):
+    def __init__(self, place, registry, is_revoked=None):
         self.place, self.registry = place, registry
-        standing = Standing(registry, lambda: ANCHORS)
-        self.judge = CredentialJudge(registry, place.clock, standing, ANCHORS, **options)
+        standing = Standing(registry, lambda: ANCHORS, is_revoked)
+        self.judge = CredentialJudge(registry, place.clock, standing, ANCHORS)
         self.refused: list[tuple[str, str]] = []
         registry.on_refusal(lambda node_id, refusal: self.refused.append((node_id, refusal.reason)))
 
@@ -180,8 +180,8 @@ async def test_issuers_that_come_along_lead_to_the_anchor(court) -> None:
 async def test_revocation_check_has_the_last_word_and_knows_the_server_name(place) -> None:
     asked = []
 
-    def is_revoked(trusted, server_name):
-        asked.append((trusted.leaf.sha256, trusted.anchor, server_name))
+    def is_revoked(certificate_sha256, server_name):
+        asked.append((certificate_sha256, server_name))
         return server_name == b"old.example"
 
     place.create("meter-1", Security.X509)
@@ -191,8 +191,8 @@ async def test_revocation_check_has_the_last_word_and_knows_the_server_name(plac
         assert court.fault(show(device)) is None
         assert court.fault(show(device, server_name=b"old.example")) is CredentialFault.REVOKED
         assert court.fault(show(ROOT.issue("nobody"))) is CredentialFault.NO_DEVICE
-    anchor = sha256(ROOT.der).digest()
-    assert asked == [(sha256(device.der).digest(), anchor, name) for name in (None, b"old.example")]
+    digest = sha256(device.der).digest()
+    assert asked == [(digest, None), (digest, b"old.example")]
 
 
 async def test_raw_public_key_is_that_of_its_device(court) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from gateway.credentials.standing import Standing
-from gateway.dtls.trust import TrustAnchors
+from gateway.dtls.certificates import LeafCertificate, decode_leaf
+from gateway.dtls.trust import TrustAnchors, TrustedCertificate
 from registry.administration import Administration
 from registry.model import Security
 from tests.support.certificates import authority
@@ -17,6 +18,8 @@ from tests.support.registry import Place
 ROOT = authority("Root CA")
 ANCHORS = TrustAnchors([ROOT.der])
 (FINGERPRINT,) = ANCHORS.fingerprints
+LEAF = decode_leaf(ROOT.issue("meter-1").der)
+assert isinstance(LEAF, LeafCertificate)
 
 
 @pytest.fixture
@@ -67,6 +70,18 @@ async def test_credential_that_was_changed_does_not_hold(
 async def test_certificate_holds_as_long_as_its_anchor_is_trusted(place) -> None:
     async with place.registry() as registry:
         trusted = Standing(registry, lambda: ANCHORS)
-        credential = trusted.of_identity(b"meter-1", FINGERPRINT)
+        credential = trusted.of_identity(b"meter-1", TrustedCertificate(LEAF, FINGERPRINT))
         assert trusted.holds(b"meter-1", credential)
         assert not Standing(registry, TrustAnchors).holds(b"meter-1", credential)
+
+
+@pytest.mark.parametrize("anchor", [None, FINGERPRINT], ids=["pinned", "of a CA"])
+async def test_certificate_does_not_hold_once_it_is_revoked(place, anchor: bytes | None) -> None:
+    revoked: set[bytes] = set()
+    async with place.registry() as registry:
+        standing = Standing(registry, lambda: ANCHORS, lambda digest, server_name: digest in revoked)
+        credential = standing.of_identity(b"meter-1", TrustedCertificate(LEAF, anchor))
+        assert standing.holds(b"meter-1", credential)
+        revoked.add(LEAF.sha256)
+        assert not standing.holds(b"meter-1", credential)
+        assert standing.holds(b"meter-1", standing.of_identity(b"meter-1"))
