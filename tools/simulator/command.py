@@ -18,13 +18,14 @@ from tools.admin.border import Refused
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database
 from tools.admin.output import console, print_json
 from tools.simulator import options
-from tools.simulator.client.contents import factory_contents
+from tools.simulator.client.contents import Contents, factory_contents
 from tools.simulator.display import LiveLine, build_table, build_times, describe_failure
 from tools.simulator.errors import SimulatorError
 from tools.simulator.fleet import Fleet, FleetSettings, Target
 from tools.simulator.identities import Identity, create_identities, read_identities, split_by_kind
 from tools.simulator.network import Impairment
 from tools.simulator.report import Report
+from tools.simulator.scenario import Scenario, parse_scenario
 from tools.simulator.servers import Server, parse_servers
 from tools.simulator.settings import DeviceSettings
 
@@ -48,6 +49,7 @@ class Manner:
     jitter: float
     lwm2m: str
     is_queue_mode: bool
+    is_confirmable: bool
 
 
 def simulate(
@@ -63,6 +65,8 @@ def simulate(
     jitter: options.Jitter = 0.1,
     lwm2m: options.Lwm2m = options.Version.V1_1,
     queue_mode: options.QueueMode = False,
+    confirmable: options.Confirmable = False,
+    scenario: options.Scenario = None,
     rate: options.Rate = None,
     loss: options.Loss = 0.0,
     duplicate: options.Duplicate = 0.0,
@@ -79,7 +83,7 @@ def simulate(
 
     Examples:
 
-        nodegate simulate --server coap://127.0.0.1 --count 100
+        nodegate simulate --server coap://127.0.0.1 --count 100 --duration 600 --scenario meters.toml
 
         nodegate simulate --server coap://127.0.0.1 --server coaps://127.0.0.1 --count 1000 --duration 600
 
@@ -88,9 +92,10 @@ def simulate(
     servers = _select_servers(server, security)
     if count is not None and devices is None and count < len(servers):
         raise typer.BadParameter("fewer devices than servers", param_hint="--count")
-    manner = Manner(cid, lifetime, jitter, lwm2m.value, queue_mode)
+    manner = Manner(cid, lifetime, jitter, lwm2m.value, queue_mode, confirmable)
     impairment = Impairment(loss=loss, duplicate=duplicate, reorder=reorder)
     try:
+        course = _read_scenario(scenario, factory_contents(lwm2m.value, lifetime, queue_mode))
         targets = {kind: one.resolve() for kind, one in servers.items()}
         if devices is not None:
             identities = _choose(read_identities(devices), servers, security, devices)[:count]
@@ -103,7 +108,7 @@ def simulate(
             rebind_s=rebind,
             seed=seed,
         )
-        _run(_plan(identities, targets, manner), settings, duration, as_json)
+        _run(_plan(identities, targets, manner, course), settings, duration, as_json)
     except SimulatorError as error:
         raise Refused(*error.lines) from error
 
@@ -143,6 +148,19 @@ def _choose(
     return chosen
 
 
+def _read_scenario(path: Path | None, contents: Contents) -> Scenario:
+    if path is None:
+        return Scenario(contents)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SimulatorError(f"{path}: cannot be read: {error}") from error
+    try:
+        return parse_scenario(text, contents)
+    except SimulatorError as error:
+        raise SimulatorError(*(f"{path}: {line}" for line in error.lines)) from error
+
+
 def _make(db: str, prefix: str, count: int, servers: Mapping[Security, Server]) -> list[Identity]:
     """Make the devices in the registry; what a running gateway knows of them is up to date afterwards."""
     from tools.admin.opening import open_administration
@@ -162,9 +180,11 @@ def _default_rate(identities: Sequence[Identity]) -> float:
 
 
 def _plan(
-    identities: Sequence[Identity], targets: Mapping[Security, Target], manner: Manner
+    identities: Sequence[Identity],
+    targets: Mapping[Security, Target],
+    manner: Manner,
+    course: Scenario,
 ) -> list[tuple[DeviceSettings, Target]]:
-    contents = factory_contents(manner.lwm2m, manner.lifetime_s, manner.is_queue_mode)
     return [
         (
             DeviceSettings(
@@ -175,7 +195,9 @@ def _plan(
                 lifetime_s=manner.lifetime_s,
                 is_queue_mode=manner.is_queue_mode,
                 update_jitter=manner.jitter,
-                contents=contents,
+                contents=course.contents,
+                steps=course.steps,
+                is_confirmable=manner.is_confirmable,
             ),
             targets[identity.security],
         )

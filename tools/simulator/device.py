@@ -50,6 +50,7 @@ from tools.simulator.events import (
 from tools.simulator.lifecycle import TRANSITIONS, State, Trigger
 from tools.simulator.messages import MessageIds, is_success
 from tools.simulator.requests import build_deregister, build_register, build_send, build_update
+from tools.simulator.scenario import Step, Timeline
 from tools.simulator.settings import DeviceSettings
 
 MAX_SENDS = 16
@@ -98,12 +99,15 @@ class Device:
         self._sends: deque[Message] = deque()
         self._is_sending = False
         self._is_offline = False
+        self._online_at: float | None = None
+        self._loss = 0.0
+        self._timeline: Timeline | None = None
 
     # -- the five verbs ---------------------------------------------------------------------------
 
     def receive_datagram(self, data: bytes, now: float) -> None:
         """Take one datagram from the server."""
-        if self.state.is_final or self._is_asleep(now) or self._is_offline:
+        if self.state.is_final or self._is_asleep(now) or self._is_offline or self._is_lost():
             return
         self._handle_channel_events(self._channel.receive_datagram(data, now), now)
         self._flush(now)
@@ -116,6 +120,7 @@ class Device:
         outcome = self._coap.handle_timer(now)
         if outcome is not None:
             self._handle_outcome(outcome, now)
+        self._play_due(now)
         if self._reboot_at is not None and now >= self._reboot_at:
             self.reboot(now)
         if self._due_at is not None and now >= self._due_at:
@@ -129,6 +134,8 @@ class Device:
         timers = (
             self._due_at,
             self._reboot_at,
+            self._online_at,
+            None if self._timeline is None else self._timeline.get_timer(),
             self._coap.get_timer(),
             self._channel.get_timer(),
             None if self._attendant is None else self._attendant.get_timer(),
@@ -142,7 +149,9 @@ class Device:
     def datagrams_to_send(self) -> Sequence[bytes]:
         """Drain the outbox; to the server, in this order."""
         datagrams = self._channel.datagrams_to_send()
-        return () if self._is_offline else datagrams
+        if self._is_offline:
+            return ()
+        return [one for one in datagrams if not self._is_lost()] if self._loss else datagrams
 
     # -- what the owner may ask for ---------------------------------------------------------------
 
@@ -273,6 +282,8 @@ class Device:
         duration_s = now - self._stage_at
         if self.state is State.REGISTERING:
             self.location = answer.location
+            if self._timeline is None and self.settings.steps:
+                self._timeline = Timeline(self.settings.steps, now)
             self._events.append(Registered(answer.location, duration_s, now - self._lost_place_at))
         elif self.state is State.UPDATING:
             self._events.append(Updated(duration_s))
@@ -372,6 +383,37 @@ class Device:
         self._channel.drop()
         pause_s, self._pause_wanted_s = self._pause_wanted_s, None
         return pause_s or 0.0
+
+    # -- its scenario -----------------------------------------------------------------------------
+
+    def _play_due(self, now: float) -> None:
+        if self._online_at is not None and now >= self._online_at:
+            self._online_at = None
+            self.go_online(now)
+        for step in () if self._timeline is None else self._timeline.take_due(now):
+            self._play(step, now)
+
+    def _play(self, step: Step, now: float) -> None:
+        for path, value in step.values:
+            self.set_value(path, value, now)
+        if step.walk is not None:
+            before = self.client.get(step.walk.path)
+            start = before if isinstance(before, int | float) else step.walk.low
+            self.set_value(step.walk.path, step.walk.next(start, self._random), now)
+        if step.send:
+            self.send(step.send, now)
+        if step.is_update:
+            self.update(now)
+        if step.loss is not None:
+            self._loss = step.loss
+        if step.offline_s is not None:
+            self.go_offline()
+            self._online_at = now + step.offline_s
+        if step.is_reboot:
+            self.reboot(now)
+
+    def _is_lost(self) -> bool:
+        return self._loss > 0 and self._random.random() < self._loss
 
     # -- what is asked of it ----------------------------------------------------------------------
 

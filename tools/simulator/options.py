@@ -31,6 +31,7 @@ _DEVICES = (
 )
 _DURATION = "Keep running at least this long, then de-register."
 _JITTER = "Updates go out up to this part of their interval early."
+_SCENARIO = "What every device measures and does in the course of time; see docs/simulator.md."
 _REBIND = "Each device changes its port this often, as behind a NAT."
 
 Servers = Annotated[list[str], typer.Option("--server", metavar="URI", help=_SERVER, show_default=False)]
@@ -43,7 +44,13 @@ Cid = Annotated[bool, typer.Option("--cid/--no-cid", help="Offer DTLS connection
 Lifetime = Annotated[int, typer.Option(metavar="S", min=0, help="Lifetime of each registration.")]
 Jitter = Annotated[float, typer.Option(metavar="P", min=0, max=1, help=_JITTER)]
 Lwm2m = Annotated[Version, typer.Option(help="LwM2M version.")]
-QueueMode = Annotated[bool, typer.Option("--queue-mode", help="Devices sleep between their messages.")]
+QueueMode = Annotated[
+    bool, typer.Option("--queue-mode", "--queue", help="Devices sleep between their messages.")
+]
+Scenario = Annotated[Path | None, typer.Option(metavar="FILE.toml", help=_SCENARIO, show_default=False)]
+Confirmable = Annotated[
+    bool, typer.Option("--confirmable", help="Notifications are confirmable where the server does not say.")
+]
 Rate = Annotated[
     float | None, typer.Option(metavar="N", min=0.01, help="Devices started per second.", show_default=False)
 ]

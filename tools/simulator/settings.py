@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from gateway.dtls.credential import Credential
 from tools.simulator.client.contents import Contents
 from tools.simulator.coap import CoapSettings
+from tools.simulator.scenario import Step
 
 _COAP = CoapSettings()
 
@@ -45,6 +46,9 @@ class DeviceSettings:
 
     contents: Contents | None = None
     "What the device has and answers with; None: it only registers."
+
+    steps: tuple[Step, ...] = ()
+    "What happens to the device, counted from its first registration."
 
     is_confirmable: bool = False
     "Whether notifications are, where the server does not say."
