@@ -26,7 +26,7 @@ from tests.fuzz import recorded
 from tests.fuzz.credentials import DEVICE, DEVICE_IDENTITY, GATEWAY
 from tests.fuzz.mutation import mutate
 from tests.fuzz.target import Escape, Target, Tried
-from tests.fuzz.walk import FREQUENT, LIMITS, Broken, Walk
+from tests.fuzz.walk import FREQUENT, LIMITS, STORED, Broken, Walk
 from tests.support.dtls_pair import IDENTITY, PSK, Pair, Server
 
 STEPS_A_WALK = 150
@@ -37,7 +37,7 @@ _CERTIFICATE_TYPES = (
     (CertificateType.RAW_PUBLIC_KEY, CertificateType.X509),
 )
 
-_OTHER_ENDPOINTS = EndpointConfig(cid_length=1), EndpointConfig(cid_length=0)
+_ENDPOINTS = LIMITS, STORED, STORED, EndpointConfig(cid_length=1), EndpointConfig(cid_length=0)
 _CLIENT_EVENTS = (ClientEstablished, ClientData, ClientFailed, ClientClosed)
 
 
@@ -56,7 +56,7 @@ class EndpointStates:
         outcomes: Counter[str] = Counter()
         tried = 0
         while tried < inputs:
-            walk = Walk(random.choice((LIMITS, LIMITS, *_OTHER_ENDPOINTS)))
+            walk = Walk(random.choice(_ENDPOINTS))
             self._go(walk, random)
             tried += walk.inputs
             outcomes["sessions"] += walk.server.count("handshakes_completed")

@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.dtls.events import ApplicationData
-from tests.fuzz.walk import FREQUENT, STEPS, Walk
+from tests.fuzz.walk import FREQUENT, LIMITS, STEPS, STORED, Walk
 from tests.support.dtls_pair import only
 
 
 class EndpointMachine(RuleBasedStateMachine):
     """Any step may follow any other; what must hold is checked after each."""
 
+    config = LIMITS
+
     def __init__(self) -> None:
         super().__init__()
-        self.walk = Walk()
+        self.walk = Walk(self.config)
 
     @rule(kind=st.sampled_from(sorted(STEPS)), seed=st.integers(0, 1 << 32))
     def step(self, kind: str, seed: int) -> None:
@@ -46,8 +48,18 @@ class EndpointMachine(RuleBasedStateMachine):
             client = walk.new_client_at(number)
             client.hello = replace(client.hello, random=bytes((200 + number,)) * 32)
             client.connect()
-            assert only(ApplicationData, client.say(b"still served"))
+            events = client.say(b"still served")
+            walk.store(Random(1))
+            assert only(ApplicationData, [*events, *walk.server.events])
+
+
+class CrashingEndpointMachine(EndpointMachine):
+    """The same with sessions that outlive the process, which ends now and then."""
+
+    config = STORED
 
 
 TestEndpointMachine: Any = EndpointMachine.TestCase
 TestEndpointMachine.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestCrashingEndpointMachine: Any = CrashingEndpointMachine.TestCase
+TestCrashingEndpointMachine.settings = TestEndpointMachine.settings

@@ -47,6 +47,7 @@ from tests.support.dtls_pair import (
     RawClient,
     Server,
 )
+from tests.support.dtls_store import StoringServer
 
 IDENTITIES: Final = {name: name * 4 for name in (b"aaaa", b"bbbb", b"cccc")}
 CLIENTS: Final = 4
@@ -63,6 +64,9 @@ LIMITS: Final = EndpointConfig(
 )
 "Small ones, so that a walk meets them."
 
+STORED: Final = replace(LIMITS, persist_sessions=True)
+"The same, with sessions that outlive crashes."
+
 _EVENTS: Final = get_args(Event)
 _REQUESTS: Final = PskRequested, CertificatePresented, RawPublicKeyPresented, ResumptionRequested
 
@@ -76,8 +80,9 @@ class Walk:
 
     def __init__(self, config: EndpointConfig = LIMITS) -> None:
         self.config = config
-        self.server = Server(config, dict(IDENTITIES))
-        self.server.is_answering = False
+        self.server: Server = StoringServer(config=config) if config.persist_sessions else Server(config)
+        self._run = 0
+        self._take_over()
         self.asked: list[PskRequested | Presented | ResumptionRequested] = []
         self.session_ids: deque[bytes] = deque(maxlen=8)
         "By which clients may try to go on with a session, their own or another's."
@@ -93,6 +98,10 @@ class Walk:
         self._verified: set[Address] = set()
         self._cookies: dict[Address, deque[bytes]] = {}
         self.sessions: list[Session] = []
+
+    def _take_over(self) -> None:
+        self.server.psks = dict(IDENTITIES)
+        self.server.is_answering = False
 
     def step(self, kind: str, random: Random) -> None:
         """One step. Whatever it raises, other than by a fault of the walk itself, is a finding."""
@@ -198,6 +207,8 @@ class Walk:
         message_seq = random.choice((0, 1, 1, client.message_seq)) & 0xFFFF
         message = encode_message(HandshakeType.CLIENT_HELLO, message_seq, client.hello.body(client.cookie))
         pieces = [message] if random.random() < 0.9 else fragment(message, random.randrange(20, 120))
+        if client.cookie and client.cookie in self._cookies.get(client.address, ()):
+            self._verified.add(client.address)  # Also when the cookie is cut in two.
         for piece in pieces:
             self._give(random, client, client.record(HANDSHAKE, piece))
 
@@ -359,6 +370,33 @@ class Walk:
             is_told = random.random() < 0.5
             self.server._note(endpoint.end_session(random.choice(self.sessions), self.server.now, is_told))
 
+    def store(self, random: Random) -> None:
+        """What waits for the disk reaches it, or only a part of it."""
+        if isinstance(self.server, StoringServer) and self.server.endpoint.urgency:
+            if random.random() < 0.7:
+                self.server.store()
+            else:
+                self.server.end_storing(self.server.begin_storing())
+
+    def crash(self, random: Random) -> None:
+        """The process ends as it stands, and another takes over what reached the disk."""
+        if not isinstance(self.server, StoringServer):
+            return
+        self.check()
+        before = {session.number: session for session in self.sessions}
+        self._run += 1
+        self.server = server = self.server.crash(self._run)
+        self._take_over()
+        self.asked.clear()
+        self.sessions = list(server.restored)
+        for client in self.clients:
+            client.server = server
+        for session in server.restored:
+            old = before.get(session.number)
+            if old is not None:
+                _require(session.next_sequence >= old.next_sequence, "a nonce may come twice")
+                _require(session.window.newest >= old.window.newest, "a replay may pass")
+
     def wait(self, random: Random) -> None:
         """Time passes, and timers fire."""
         self.server.pass_time(random.choice((0.0, 0.01, 0.4, 1.0, 3.0, 30.0, 200.0, 4_000.0)))
@@ -444,6 +482,8 @@ STEPS: Final[dict[str, Step]] = {
         Walk.provide,
         Walk.say,
         Walk.end,
+        Walk.store,
+        Walk.crash,
         Walk.wait,
     )
 }
@@ -469,6 +509,8 @@ FREQUENT: Final = tuple(
         "provide": 4,
         "say": 2,
         "end": 1,
+        "store": 6,
+        "crash": 1,
         "wait": 2,
     }.items()
     for _ in range(weight)
