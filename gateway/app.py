@@ -70,6 +70,7 @@ async def serve(config: GatewayConfig, announce: Announce) -> None:
                 *_workers(config, registry, clock),
                 reload,
                 CertificateDates(identity),
+                gateway.commands,
             ]
             if gateway.keeper is not None:
                 workers.append(gateway.keeper)
@@ -138,6 +139,7 @@ async def _listening(
             anchors=anchors,
             keeper=keeper,
         )
+        await gateway.commands.start()
         coap.start(gateway.receive_coap)
         coaps.start(gateway.receive_coaps, gateway.flush_coaps)
         yield gateway, [f"{scheme}://{address}" for scheme, address in _endpoints(coap, coaps)]

@@ -317,6 +317,13 @@ class DownlinkSettings(Section):
     "All such bodies being put together; beyond it the one that grows is given up."
 
 
+class QueueSettings(Section):
+    """Devices in queue mode, which sleep."""
+
+    awake_s: Annotated[float, Field(ge=1, le=86_400), Seconds] = 93.0
+    "How long such a device listens after its last message (MAX_TRANSMIT_WAIT); then what it is asked waits."
+
+
 class EventSettings(Section):
     """What happened, for those who read it later."""
 
@@ -362,6 +369,7 @@ class GatewayConfig(BaseSettings):
     dtls: DtlsSettings = DtlsSettings()
     coap: CoapSettings = CoapSettings()
     downlink: DownlinkSettings = DownlinkSettings()
+    queue: QueueSettings = QueueSettings()
     events: EventSettings = EventSettings()
     values: ValueSettings = ValueSettings()
     log: LogSettings = LogSettings()

@@ -32,9 +32,10 @@ from gateway.site.dp import SendReceiver
 from gateway.site.rd import RegistrationDirectory
 from gateway.site.tree import build_site
 from gateway.transport.coaps import CoapsTransport
+from gateway.workers.commands import Commands
 from registry.clock import Clock
 from registry.events import EndFact, RegistrationExpired
-from registry.model import Refusal, Security
+from registry.model import Refusal, Registration, Security
 from registry.store import Registry
 
 log = structlog.get_logger("gateway")
@@ -66,15 +67,17 @@ class Gateway:
         *keeper*: who keeps sessions for the next start; None: they end with us.
         """
         self._registry = registry
+        loop = loop or asyncio.get_running_loop()
         self.standing = Standing(registry, lambda: self.judge.anchors, is_revoked)
         self.judge = CredentialJudge(registry, clock, self.standing, anchors)
-        self.stack = CoapStack(
-            build_site(),
-            _build_dispatch(registry, resolved.policy(config), clock),
-            entropy=entropy,
-            settings=resolved.messaging_settings(config),
-            loop=loop,
-        )
+        policy = resolved.policy(config)
+        dispatch = _build_dispatch(registry, policy, clock, lambda heard: self.commands.hear(heard))
+        messaging = resolved.messaging_settings(config)
+        self.stack = CoapStack(build_site(), dispatch, entropy=entropy, settings=messaging, loop=loop)
+        awake_s, soon = config.queue.awake_s, loop.call_soon
+        self.commands = Commands(registry, self.stack, clock, policy, own_model, entropy, awake_s, soon)
+        "What is asked of devices; to be started before the first datagram, and run."
+
         endpoint_config = resolved.endpoint_config(config, credential, is_persisting=keeper is not None)
         self.endpoint = Endpoint(endpoint_config, entropy, clock.monotonic())
         self.coaps = self._build_transport(send_coaps, clock, loop)
@@ -159,10 +162,12 @@ class Gateway:
             self.coaps.end_sessions(fact.device.node_id.encode())
 
 
-def _build_dispatch(registry: Registry, policy: Policy, clock: Clock) -> Dispatch:
+def _build_dispatch(
+    registry: Registry, policy: Policy, clock: Clock, hear: Callable[[Registration], None]
+) -> Dispatch:
     """What answers without a resource of aiocoap's: Register, Update and De-register first, then Send."""
-    place = RegistrationDirectory(registry, policy, clock).handle
-    receive = SendReceiver(registry, policy, clock, own_model).handle
+    place = RegistrationDirectory(registry, policy, clock, hear=hear).handle
+    receive = SendReceiver(registry, policy, clock, own_model, hear).handle
 
     def dispatch(request: Request) -> Response | Pending | None:
         answer = place(request)

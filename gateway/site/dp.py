@@ -35,9 +35,15 @@ class SendReceiver:
     """Everything below ``/dp``."""
 
     def __init__(
-        self, registry: Registry, policy: Policy, clock: Clock, find_model: Callable[[], Model]
+        self,
+        registry: Registry,
+        policy: Policy,
+        clock: Clock,
+        find_model: Callable[[], Model],
+        hear: Callable[[Registration], None] | None = None,
     ) -> None:
-        """*find_model* gives the object model as it is now."""
+        """*find_model* gives the object model as it is now; *hear* is told of each Send that is taken."""
+        self._hear = hear
         self._registry = registry
         self._policy = policy
         self._find_model = find_model
@@ -67,6 +73,8 @@ class SendReceiver:
         pending = Pending()
         readings = readings_of(sent.records, self._clock.wall_ms())
         self._registry.keep_values(registration.device, readings, Origin.SEND, _Answer(pending))
+        if self._hear is not None:
+            self._hear(registration)
         return pending
 
     def _find(self, peer: Peer) -> Registration | None:

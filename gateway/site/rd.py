@@ -72,11 +72,16 @@ class RegistrationDirectory:
         policy: Policy,
         clock: Clock,
         create_location: Callable[[], str] | None = None,
+        hear: Callable[[Registration], None] | None = None,
     ) -> None:
-        """*create_location* gives a new unguessable segment of a path at each call."""
+        """*create_location* gives a new unguessable segment of a path at each call.
+
+        *hear* is told of each Register and Update that was accepted, about when it is answered.
+        """
         self._registry = registry
         self._policy = policy
         self._clock = clock
+        self._hear = hear or _ignore
         self._create_location = create_location or draw_locations().__next__
 
     def handle(self, request: Request) -> Response | Pending | None:
@@ -144,6 +149,7 @@ class RegistrationDirectory:
         if decision is Renewed.RENEWED:
             assert registration is not None
             registry.renew(registration, peer.address)
+            self._hear(registration)
             return _CHANGED
         if isinstance(decision, Changed):
             if registry.is_overloaded:
@@ -178,6 +184,7 @@ class RegistrationDirectory:
             failure = outcome.failure
             if failure is None:
                 pending.complete(answer)
+                self._hear(registration)
                 return
             wrong = overtaken if failure is CommitFailure.OVERTAKEN else FAILURES[failure]
             if isinstance(wrong, RefusalReason):
@@ -209,3 +216,7 @@ class RegistrationDirectory:
         if registration is not None:
             self._registry.refuse(registration.node_id, peer.address, refused.text)
         return error_response(refused.reason)
+
+
+def _ignore(_registration: Registration) -> None:
+    """Nobody wants to know."""

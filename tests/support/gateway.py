@@ -220,9 +220,12 @@ async def gateway_in_memory(
         entropy=random.randbytes,
     )
     use = gateway.use_anchors
-    more: list[PeriodicWorker | SessionKeeper] = [] if keeper is None else [keeper]
+    more: list[PeriodicWorker | SessionKeeper] = [gateway.commands]
+    if keeper is not None:
+        more.append(keeper)
     if trust_dir:
         more.append(TrustWatch(trust_dir, trust, use, executor=InlineExecutor()))
+    await gateway.commands.start()
     network.listen(COAP, gateway.receive_coap)
     network.listen(COAPS, lambda datagram, address: _receive_coaps(gateway, datagram, address))
     with Administration(Database.open(path), clock=clock, entropy=random.randbytes) as administration:
