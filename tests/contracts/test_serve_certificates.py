@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.dtls.client import Client
 from gateway.dtls.credential import Credential
@@ -20,7 +19,7 @@ from gateway.dtls.events import ClientEstablished, ClientFailed
 from gateway.dtls.extensions import CertificateType
 from gateway.dtls.settings import ClientConfig
 from registry.model import NewDevice, Security
-from tests.support.certificates import NOW, Issued, authority, credential_of, make, spki_of
+from tests.support.certificates import NOW, Issued, authority, credential_of, make, spki_of, write_pair
 from tests.support.command import run_nodegate
 from tests.support.serving import CLEAN, DEADLINE_S, Serving, import_devices, serving
 
@@ -35,15 +34,13 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self.database = folder / "nodegate.db"
-        self.certificate, self.key, self.trust = folder / "server.pem", folder / "server.key", folder / "cas"
+        self.folder, self.trust = folder, folder / "cas"
         self.trust.mkdir()
         (self.trust / "ca.pem").write_bytes(CA.pem)
         self.write(CA.issue("gateway", **LASTING))
 
     def write(self, server: Issued) -> None:
-        self.certificate.write_bytes(server.pem)
-        self.key.touch(0o600)
-        self.key.write_bytes(server.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        self.certificate, self.key = write_pair(self.folder, server)
 
     @property
     def flags(self) -> tuple[str, ...]:

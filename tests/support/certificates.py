@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from gateway.dtls.credential import Credential, make_credential
@@ -123,6 +124,15 @@ def authority(name: str = "Test CA", **options: Any) -> Issued:
 def credential_of(issued: Issued, *issuers: Issued) -> Credential:
     """What a peer shows that has this certificate: it, and *issuers* behind it."""
     return make_credential(issued.key, (issued.der, *(issuer.der for issuer in issuers)))
+
+
+def write_pair(folder: Path, issued: Issued, name: str = "server") -> tuple[Path, Path]:
+    """``NAME.pem`` with the certificate, ``NAME.key`` with its key, for its owner alone."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    certificate.write_bytes(issued.pem)
+    key.touch(0o600)
+    key.write_bytes(issued.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate, key
 
 
 def spki_of(issued: Issued) -> bytes:

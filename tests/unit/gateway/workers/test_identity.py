@@ -7,7 +7,6 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from structlog.testing import capture_logs
 
 from gateway.credentials.identity import ServerIdentity
@@ -15,28 +14,13 @@ from gateway.credentials.shown import to_pem
 from gateway.dtls.credential import Credential
 from gateway.workers.identity import DAY_S, CertificateDates, Reload
 from tests.support.certificates import DAY_S as CERTIFICATE_DAY_S
-from tests.support.certificates import NOW_S, Issued, authority
+from tests.support.certificates import NOW_S, authority, write_pair
 from tests.support.clock import VirtualClock
 from tests.support.registry import Place
 
 CA = authority()
 LASTING = CA.issue("gateway", not_after_s=100 * CERTIFICATE_DAY_S)
 RUNNING_OUT = CA.issue("gateway", not_after_s=10 * CERTIFICATE_DAY_S)
-
-
-class Files:
-    def __init__(self, folder: Path) -> None:
-        self.certificate, self.key = folder / "server.pem", folder / "server.key"
-
-    def write(self, server: Issued) -> None:
-        self.certificate.write_bytes(server.pem)
-        self.key.touch(0o600)
-        self.key.write_bytes(server.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path)
 
 
 @pytest.fixture
@@ -49,24 +33,13 @@ def shown(place: Place) -> bytes | None:
         return administration.server_key(lambda: pytest.fail("it is there")).chain
 
 
-async def test_without_files_the_own_key_is_made_and_kept(place: Place) -> None:
-    async with place.registry() as registry:
-        identity = ServerIdentity(registry, place.clock, None, None)
-        first = await identity.load()
-        assert (await identity.load()).spki == first.spki
-        with capture_logs() as logs:
-            identity.warn_of_expiry()
-        assert logs == []
-        assert shown(place) is None
-
-
 async def test_certificate_that_runs_out_is_warned_of_when_it_is_read_and_daily(
-    place: Place, files: Files
+    place: Place, tmp_path: Path
 ) -> None:
-    files.write(RUNNING_OUT)
+    pair = write_pair(tmp_path, RUNNING_OUT)
     async with place.registry() as registry:
         with capture_logs() as logs:
-            identity = ServerIdentity(registry, place.clock, files.certificate, files.key)
+            identity = ServerIdentity(registry, place.clock, *pair)
             await identity.load()
             await CertificateDates(identity).work()
             place.clock.advance(11 * DAY_S)
@@ -78,29 +51,31 @@ async def test_certificate_that_runs_out_is_warned_of_when_it_is_read_and_daily(
         ]
 
 
-async def test_files_are_read_again_and_files_that_are_bad_change_nothing(place: Place, files: Files) -> None:
-    files.write(RUNNING_OUT)
+async def test_files_are_read_again_and_files_that_are_bad_change_nothing(
+    place: Place, tmp_path: Path
+) -> None:
+    pair = write_pair(tmp_path, RUNNING_OUT)
     used: list[Credential] = []
     async with place.registry() as registry:
-        identity = ServerIdentity(registry, place.clock, files.certificate, files.key)
+        identity = ServerIdentity(registry, place.clock, *pair)
         await identity.load()
-        files.write(LASTING)
+        write_pair(tmp_path, LASTING)
         await Reload(identity, used.append).work()
         assert [credential.chain for credential in used] == [(LASTING.der,)]
         assert shown(place) == to_pem([LASTING.der])
-        files.key.unlink()
+        pair[1].unlink()
         with capture_logs() as logs:
             await Reload(identity, used.append).work()
         assert len(used) == 1
         assert [entry["log_level"] for entry in logs] == ["error"]
-        assert str(files.key) in logs[0]["reason"]
+        assert str(pair[1]) in logs[0]["reason"]
 
 
-async def test_each_request_is_served(place: Place, files: Files) -> None:
-    files.write(LASTING)
+async def test_each_request_is_served(place: Place, tmp_path: Path) -> None:
+    pair = write_pair(tmp_path, LASTING)
     used: asyncio.Queue[Credential] = asyncio.Queue()
     async with place.registry() as registry:
-        identity = ServerIdentity(registry, place.clock, files.certificate, files.key)
+        identity = ServerIdentity(registry, place.clock, *pair)
         reload = Reload(identity, used.put_nowait)
         task = asyncio.get_running_loop().create_task(reload.run())
         for _ in range(2):
