@@ -86,6 +86,20 @@ async def test_connection_id_carries_a_session_to_another_address(clock, tmp_pat
 
 
 @virtual_time
+async def test_device_at_another_address_is_challenged_there_and_answers(clock, tmp_path):
+    async with gateway_in_memory(clock, tmp_path) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=60)
+        await scene.until(player.is_registered)
+        counters = scene.gateway.coaps.endpoint.counters
+        for moves in range(1, 4):
+            player.connection.rebind()
+            await scene.until(lambda moves=moves: counters.path_checks_passed == moves)
+        await asyncio.sleep(60)
+        assert counters.path_checks_failed == 0
+        assert player.count(HandshakeDone) == 1
+
+
+@virtual_time
 async def test_without_a_connection_id_a_rebound_device_makes_a_new_handshake(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
         player = scene.play("meter-7", Security.PSK, lifetime_s=300, cid=None)
