@@ -56,6 +56,7 @@ async def test_pushed_package_is_installed_and_seen_after_the_reboot(
         assert (await meter.ask(UPDATE)).code == "4.05"
         assert (await meter.ask(meter.write("/5/0/0", "hex:" + PACKAGE.hex()))).code == "2.04"
         assert await states(meter) == (2, 0)
+        await scene.until(lambda: meter.notified and meter.notified[-1][1] == {"/5/0/3": 2}, 10)
         assert (await meter.ask(UPDATE)).code == "2.04"
         await scene.until(lambda: player.count(Registered) == 2, 60)
         meter = await Asked.of(scene, "meter-7")

@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import asyncio
 from itertools import count
+from typing import Any
 
 from gateway.lwm2m.answers import Answer, read_answer, read_notification
+from gateway.lwm2m.formats import Format
 from gateway.lwm2m.inputs import read_value
 from gateway.lwm2m.negotiation import DeviceProfile
-from gateway.lwm2m.operations import Create, Observe, Operation, Write, WriteComposite
+from gateway.lwm2m.operations import Create, Observe, Operation, Read, Write, WriteComposite
 from gateway.lwm2m.path import Path, parse_path
 from gateway.lwm2m.records import Record
 from gateway.lwm2m.requests import Refusal, prepare, prepare_again
+from gateway.lwm2m.values import Value
 from gateway.messaging.link import Notification
 from gateway.messaging.outcomes import Answered, Outcome
 from gateway.messaging.remote import Remote
 from gateway.objectmodel import own_model
-from registry.model import Registration
-from tests.support.gateway import Scene
+from registry.model import Registration, Security
+from tests.support.gateway import Player, Scene
+from tools.simulator.client.contents import factory_contents
 
 _TOKENS = count(1)
 
@@ -59,8 +63,16 @@ class Asked:
         """What *value* is at *path*."""
         return read_value(parse_path(path), value, self.profile.model)
 
-    def write(self, path: str, value: object, *, is_partial: bool = False) -> Write:
-        return Write(parse_path(path), self.records(path, value), is_partial)
+    def write(
+        self, path: str, value: object, *, is_partial: bool = False, format_: Format | None = None
+    ) -> Write:
+        return Write(parse_path(path), self.records(path, value), is_partial, format_)
+
+    async def read(self, *paths: str, format_: Format | None = None) -> dict[str, object]:
+        """Path → value."""
+        values = (await self.ask(Read(self.paths(*paths), format_))).values()
+        assert values is not None
+        return dict(values)
 
     def write_all(self, values: dict[str, object]) -> WriteComposite:
         return WriteComposite(
@@ -113,3 +125,18 @@ class Asked:
 def _registration(scene: Scene, node_id: str) -> Registration | None:
     device = scene.registry.find_device(node_id)
     return None if device is None else scene.registry.find_registration_of(device.number)
+
+
+async def managed(
+    scene: Scene, version: str = "1.1", security: Security = Security.NONE, **settings: Any
+) -> tuple[Player, Asked]:
+    """A registered device with objects, and the asking of it."""
+    contents = factory_contents(version, settings.get("lifetime_s", 300))
+    player = scene.play("meter-7", security, lwm2m=version, **{"contents": contents, **settings})
+    return player, await Asked.of(scene, "meter-7")
+
+
+def measure(player: Player, path: str, value: Value) -> None:
+    """The device measures *value*."""
+    player.device.set_value(parse_path(path), value, asyncio.get_running_loop().time())
+    player.driver.settle()
