@@ -170,7 +170,10 @@ class SessionFile:
             for entries in filter(None, journal):
                 connection.execute("INSERT INTO journal (entries) VALUES (?)", (entries,))
             if ends_sweep:
+                # No secrets stand in the journal, and overwriting all of it would double what is written.
+                connection.execute("PRAGMA secure_delete = FAST")
                 connection.execute("DELETE FROM journal WHERE id < ?", (self._sweep_begins_at,))
+                connection.execute("PRAGMA secure_delete = ON")
                 self._sweep_begins_at = None
             if is_whole:
                 connection.execute("UPDATE mark SET is_whole = 1")

@@ -208,7 +208,7 @@ class SessionKeeper:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._file is None or self._is_closing:
+        if self._file is None or self._is_failed or self._is_closing:
             return
         endpoint = self._coaps.endpoint
         begins_sweep = not self._is_sweeping and self._journal_bytes > (
@@ -231,11 +231,13 @@ class SessionKeeper:
         batch, self._batch, self._writing = self._batch, None, None
         assert batch is not None, "one batch at a time"
         error = future.exception()
-        if isinstance(error, StorageUnavailable):
-            self._fail(error)
-            return
         if error is not None:
-            raise error
+            self._fail(error)
+            if not isinstance(error, StorageUnavailable):
+                raise error
+        if self._is_failed:
+            # Nothing may be promised any more by a file that is about to go.
+            return
         self._journal_bytes += len(batch.entries)
         self._swept_bytes += len(batch.entries)
         if batch.ends_sweep:
@@ -260,7 +262,7 @@ class SessionKeeper:
 
     # --- failing, and beginning anew
 
-    def _fail(self, error: StorageUnavailable) -> None:
+    def _fail(self, error: BaseException) -> None:
         log.error("sessions cannot be stored; they go on in memory", reason=str(error))
         self._is_failed = True
         self._is_disowned = False
