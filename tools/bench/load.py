@@ -14,6 +14,12 @@ from contextlib import ExitStack, contextmanager
 
 _PATIENCE_S = 5.0
 
+# A server that was kept waiting acknowledges first and answers later (RFC 7252 §5.2.2).
+_EMPTY_ACK = b"\x60\x00"
+_CONFIRMABLE = 0x40
+_RESPONSE = 0x40
+_HEADER_BYTES = 4
+
 Check = Callable[[bytes], bool]
 "Whether an answer is the one that the operation wants."
 
@@ -82,11 +88,23 @@ def _poll(sockets: Sequence[socket.socket], waiting: dict[int, int], answers: li
     ready = []
     for place, index in waiting.items():
         try:
-            answers[index] = sockets[place].recv(2048)
+            answer = _take(sockets[place])
         except BlockingIOError:
             continue
-        ready.append(place)
+        if answer is not None:
+            answers[index] = answer
+            ready.append(place)
     return ready
+
+
+def _take(sock: socket.socket) -> bytes | None:
+    """What has come; None where it only says that the answer will come later."""
+    answer = sock.recv(2048)
+    if answer[:2] == _EMPTY_ACK:
+        return None
+    if len(answer) >= _HEADER_BYTES and answer[0] & 0xF0 == _CONFIRMABLE and answer[1] >= _RESPONSE:
+        sock.send(_EMPTY_ACK + answer[2:_HEADER_BYTES])
+    return answer
 
 
 def burst(sockets: Sequence[socket.socket], datagrams: Sequence[bytes], check: Check) -> int:
@@ -99,7 +117,8 @@ def burst(sockets: Sequence[socket.socket], datagrams: Sequence[bytes], check: C
         sock = sockets[index % len(sockets)]
         sock.settimeout(max(0.01, deadline - time.monotonic()))
         try:
-            answered += check(sock.recv(2048))
+            answer = _take(sock) or _take(sock)
+            answered += answer is not None and check(answer)
         except TimeoutError:
             continue
     return answered

@@ -106,3 +106,27 @@ def test_hostile_datagrams_are_paced_by_a_probe(answering: Callable[..., int]) -
         load.unanswered(sock, prober, [b"x"] * 5, lambda: b"probe", every=2)
     assert seen.count(b"x") == 5
     assert seen.count(b"probe") == 3
+
+
+class _Scripted:
+    """A socket on which these datagrams arrive one by one."""
+
+    def __init__(self, *arriving: bytes) -> None:
+        self._arriving = list(arriving)
+        self.sent: list[bytes] = []
+        self.send = self.sent.append
+
+    def recv(self, _length: int) -> bytes:
+        return self._arriving.pop(0)
+
+    def setblocking(self, _flag: bool) -> None:
+        pass
+
+    settimeout = setblocking
+
+
+def test_separate_answer_is_waited_for_and_acknowledged() -> None:
+    sock = _Scripted(b"\x60\x00\x12\x34", b"\x40\x44\xab\xcd")
+    answers = load.exchange([sock], [b"\x40\x02\x12\x34"], lambda answer: True)  # type: ignore[list-item]
+    assert answers == [b"\x40\x44\xab\xcd"]
+    assert sock.sent == [b"\x40\x02\x12\x34", b"\x60\x00\xab\xcd"]
