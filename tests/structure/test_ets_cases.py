@@ -22,7 +22,7 @@ CASES = (
 "Those with a procedure."
 
 RESULTS = {"passes", "client", "choice"}
-LATER = {"bootstrap", "EST", "OSCORE", "TCP", "stored commands"}
+LATER = {"bootstrap", "EST", "OSCORE", "TCP"}
 NO_TEST = "—"
 
 
