@@ -32,6 +32,7 @@ from gateway.dtls.suites import DEFAULT_SUITES
 from registry.administration import Administration
 from registry.model import NewDevice
 from registry.sqlite import Database
+from tests.support.dtls_attack import is_hello_verify_request
 from tests.support.dtls_pair import Pair, Server
 from tools.bench.process import ServerProcess
 
@@ -89,8 +90,7 @@ def hello(random: bytes, cookie: bytes = b"") -> bytes:
 
 def cookie_of(reply: bytes) -> bytes | None:
     """The cookie in a HelloVerifyRequest; None: the reply is something else."""
-    is_request = reply[0] == _HANDSHAKE and reply[13] == HandshakeType.HELLO_VERIFY_REQUEST
-    return reply[_COOKIE_AT:] if is_request else None
+    return reply[_COOKIE_AT:] if is_hello_verify_request(reply) else None
 
 
 # --- in memory

@@ -36,6 +36,7 @@ from gateway.dtls.suites import DEFAULT_SUITES, PREFERRED_SUITES, SUITES, KeyExc
 from tests.fuzz import recorded
 from tests.fuzz.credentials import GATEWAY
 from tests.fuzz.mutation import mutate, noise
+from tests.support.dtls_attack import is_hello_verify_request
 from tests.support.dtls_pair import (
     ALERT,
     APPLICATION_DATA,
@@ -146,12 +147,12 @@ class Walk:
 
     def _take(self, datagram: bytes, address: Address) -> None:
         self._sent_bytes[address] += len(datagram)
-        if _is_cookie(datagram):
+        if is_hello_verify_request(datagram):
             self._cookies.setdefault(address, deque(maxlen=8)).append(datagram[28:])
         for client in self.clients:
             if address in (client.address, ELSEWHERE):
                 client.replies = [*client.replies, datagram][-4:]
-                if _is_cookie(datagram) and address == client.address:
+                if is_hello_verify_request(datagram) and address == client.address:
                     client.cookie = datagram[28:]
 
     # --- what steps are made of
@@ -229,7 +230,11 @@ class Walk:
     def read_server_hello(self, random: Random, client: RawClient | None = None) -> None:
         """A client reads what the endpoint sent last, if it is its flight."""
         client = client or self._client(random)
-        if client.replies and client.replies[-1][0] == HANDSHAKE and not _is_cookie(client.replies[-1]):
+        if (
+            client.replies
+            and client.replies[-1][0] == HANDSHAKE
+            and not is_hello_verify_request(client.replies[-1])
+        ):
             client.replies = client.replies[-1:]
             try:
                 client.read_server_hello()
@@ -414,10 +419,6 @@ def _can_derive(client: RawClient) -> bool:
     hello = client.server_hello
     suite = None if hello is None else SUITES[hello.cipher_suite]
     return suite is not None and suite.key_exchange is KeyExchange.PSK and not suite.is_cbc
-
-
-def _is_cookie(datagram: bytes) -> bool:
-    return datagram[0] == HANDSHAKE and datagram[13] == HandshakeType.HELLO_VERIFY_REQUEST
 
 
 def _bodies(message_type: int) -> list[bytes]:
