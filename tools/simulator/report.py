@@ -17,7 +17,9 @@ from tools.simulator.events import (
     DeviceEvent,
     GaveUp,
     HandshakeDone,
+    Rebooted,
     Registered,
+    Sent,
     SessionLost,
     Updated,
 )
@@ -42,6 +44,10 @@ class Tally:
     registers: int = 0
     updates: int = 0
     deregistered: int = 0
+    sends: int = 0
+    "Accepted ones."
+
+    reboots: int = 0
     failed_attempts: int = 0
     sessions_lost: int = 0
     handshake_s: array[float] = field(default_factory=_times)
@@ -116,6 +122,10 @@ class Report:
                 tally.update_s.append(duration_s)
             case Deregistered():
                 tally.deregistered += 1
+            case Sent():
+                tally.sends += 1
+            case Rebooted():
+                tally.reboots += 1
             case AttemptFailed():
                 tally.failed_attempts += 1
                 self._last_attempts[device.settings.node_id] = str(event)
@@ -198,6 +208,8 @@ def _tally_dict(tally: Tally) -> dict[str, Any]:
         "registers": tally.registers,
         "updates": tally.updates,
         "deregistered": tally.deregistered,
+        "sends": tally.sends,
+        "reboots": tally.reboots,
         "failed_attempts": tally.failed_attempts,
         "sessions_lost": tally.sessions_lost,
         "handshake": summarize(tally.handshake_s),

@@ -10,7 +10,9 @@ from tools.simulator.events import (
     Ended,
     GaveUp,
     HandshakeDone,
+    Rebooted,
     Registered,
+    Sent,
     SessionLost,
     Updated,
 )
@@ -111,3 +113,12 @@ def test_percentiles_are_values_that_occurred(percent, expected):
 
 def test_nothing_measured_is_no_summary():
     assert summarize(array("d")) is None
+
+
+def test_sends_and_reboots_are_counted():
+    one = device()
+    report = started(one)
+    for event in (Registered(PLACE, 0.1, 0.1), Sent(0.1), Sent(0.1), Rebooted()):
+        report.record(one, event)
+    schemes = report.as_dict(1.0)["schemes"]
+    assert (schemes["coap"]["sends"], schemes["coap"]["reboots"]) == (2, 1)
