@@ -71,6 +71,7 @@ async def serve(config: GatewayConfig, announce: Announce) -> None:
                 reload,
                 CertificateDates(identity),
                 gateway.commands,
+                gateway.definitions,
             ]
             if gateway.keeper is not None:
                 workers.append(gateway.keeper)
@@ -139,6 +140,7 @@ async def _listening(
             anchors=anchors,
             keeper=keeper,
         )
+        await gateway.definitions.work()
         await gateway.commands.start()
         coap.start(gateway.receive_coap)
         coaps.start(gateway.receive_coaps, gateway.flush_coaps)

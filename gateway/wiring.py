@@ -33,6 +33,7 @@ from gateway.site.rd import RegistrationDirectory
 from gateway.site.tree import build_site
 from gateway.transport.coaps import CoapsTransport
 from gateway.workers.commands import Commands
+from gateway.workers.definitions import Definitions
 from registry.clock import Clock
 from registry.events import EndFact, RegistrationExpired
 from registry.model import Refusal, Registration, Security
@@ -71,11 +72,16 @@ class Gateway:
         self.standing = Standing(registry, lambda: self.judge.anchors, is_revoked)
         self.judge = CredentialJudge(registry, clock, self.standing, anchors)
         policy = resolved.policy(config)
-        dispatch = _build_dispatch(registry, policy, clock, lambda heard: self.commands.hear(heard))
+        self.definitions = definitions = Definitions(registry, own_model())
+        "What is known of objects; to be read before the first datagram, and run."
+
+        dispatch = _build_dispatch(self, registry, policy, clock)
         messaging = resolved.messaging_settings(config)
         self.stack = CoapStack(build_site(), dispatch, entropy=entropy, settings=messaging, loop=loop)
         awake_s, soon = config.queue.awake_s, loop.call_soon
-        self.commands = Commands(registry, self.stack, clock, policy, own_model, entropy, awake_s, soon)
+        self.commands = Commands(
+            registry, self.stack, clock, policy, lambda: definitions.model, entropy, awake_s, soon
+        )
         "What is asked of devices; to be started before the first datagram, and run."
 
         endpoint_config = resolved.endpoint_config(config, credential, is_persisting=keeper is not None)
@@ -162,12 +168,14 @@ class Gateway:
             self.coaps.end_sessions(fact.device.node_id.encode())
 
 
-def _build_dispatch(
-    registry: Registry, policy: Policy, clock: Clock, hear: Callable[[Registration], None]
-) -> Dispatch:
+def _build_dispatch(gateway: Gateway, registry: Registry, policy: Policy, clock: Clock) -> Dispatch:
     """What answers without a resource of aiocoap's: Register, Update and De-register first, then Send."""
+
+    def hear(registration: Registration) -> None:
+        gateway.commands.hear(registration)
+
     place = RegistrationDirectory(registry, policy, clock, hear=hear).handle
-    receive = SendReceiver(registry, policy, clock, own_model, hear).handle
+    receive = SendReceiver(registry, policy, clock, lambda: gateway.definitions.model, hear).handle
 
     def dispatch(request: Request) -> Response | Pending | None:
         answer = place(request)

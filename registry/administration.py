@@ -16,6 +16,7 @@ from hashlib import sha256
 from registry import (
     commands,
     devices,
+    models,
     observations,
     outbox,
     refusals,
@@ -45,6 +46,7 @@ from registry.model import (
     ReportedValue,
     Security,
 )
+from registry.models import StoredDefinition
 from registry.observations import Observation
 from registry.sealing import KEY_BYTES, NONCE_BYTES
 from registry.serverkey import ServerKey, ShownServerKey
@@ -338,6 +340,11 @@ class Administration:
             cancelled = CommandResult(error="taken back")
             commands.end(connection, id_, CommandState.CANCELLED, cancelled, self._clock.wall_ms())
         return self.get_command(id_)
+
+    def definitions(self) -> Sequence[StoredDefinition]:
+        """All object definitions that were imported."""
+        with self._database.snapshot() as connection:
+            return models.read_definitions(connection)[0]
 
     def observations(self, id_: str) -> Observations:
         """What is observed on a device.

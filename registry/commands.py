@@ -6,13 +6,15 @@ Knows neither what a command means nor when it is sent: *request* is bytes for w
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from registry.model import Device
+
+if TYPE_CHECKING:
+    import sqlite3
 
 DEFAULT_TTL_S = 86_400
 MAX_OPEN = 1_000

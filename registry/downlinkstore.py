@@ -6,12 +6,15 @@ Keeps none of them: whoever sends them does. Loop thread only.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
 
-from registry import commands, observations
+from registry import commands, models, observations
 from registry.commands import Command, CommandResult, CommandState
 from registry.commit import Attached, Done
 from registry.downlink import EndCommand, ForgetObservation, MarkSent, PutObservation, Requeue
 from registry.model import Device, Origin, Reading
+from registry.models import StoredDefinition
 from registry.observations import Observation
 from registry.sqlite import Database
 
@@ -22,8 +25,15 @@ Submit = Callable[[int, Callable[[Device], Attached], Done], None]
 "Has what the second makes of the device with this number committed, or tells the third why not."
 
 Downlink = tuple[list[Command], list[Observation]]
-Run = Callable[[Callable[[], Downlink]], Awaitable[Downlink]]
-"Runs a job in the writer's thread."
+Definitions = tuple[Sequence[StoredDefinition], int]
+
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Runs a job in the writer's thread."""
+
+    def __call__(self, job: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 class DownlinkStore:
@@ -44,6 +54,14 @@ class DownlinkStore:
             StorageUnavailable: the file cannot be read at present.
         """
         return await self._run(self._read)
+
+    async def read_definitions(self, after_revision: int) -> Definitions:
+        """Object definitions that were imported behind *after_revision*, and the newest revision.
+
+        Raises:
+            StorageUnavailable: the file cannot be read at present.
+        """
+        return await self._run(partial(self._read_definitions, after_revision))
 
     def on_commands(self, listener: OnCommands) -> None:
         """Have *listener* called with the commands that were stored from outside, in their order."""
@@ -91,6 +109,10 @@ class DownlinkStore:
 
     def _submit(self, device_number: int, make: Callable[[Device], Attached], done: Done) -> None:
         self._submit_for(device_number, make, done)
+
+    def _read_definitions(self, after_revision: int) -> Definitions:
+        with self._database.snapshot() as connection:
+            return models.read_definitions(connection, after_revision)
 
     def _read(self) -> Downlink:
         with self._database.snapshot() as connection:

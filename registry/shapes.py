@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from registry.commands import Command
 from registry.model import Created, DeviceView, EventRow, ObjectList, Registration
 from registry.timestamps import format_ms
 
@@ -73,4 +76,31 @@ def describe_event(event: EventRow) -> dict[str, object]:
         "device_id": event.device_id,
         "node_id": event.node_id,
         "data": event.data,
+    }
+
+
+def describe_answer(command: Command) -> dict[str, object]:
+    """What whoever asked gets to see."""
+    result = command.result
+    return {
+        "command_id": command.id,
+        "state": command.state.value,
+        "code": result.code,
+        "format": result.format,
+        "values": None if result.values is None else json.loads(result.values),
+        "links": None if result.links is None else json.loads(result.links),
+        "error": result.error,
+    }
+
+
+def describe_command(command: Command) -> dict[str, object]:
+    """``command show``, and an element of ``command list``."""
+    return {
+        **describe_answer(command),
+        "node_id": command.node_id,
+        "operation": command.operation,
+        "paths": list(command.paths),
+        "created_at": format_ms(command.created_at_ms),
+        "expires_at": format_ms(command.expires_at_ms),
+        "attempts": command.attempts,
     }

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from typer.testing import CliRunner
 
 from tests.support.sources import ROOT
-from tools.admin.main import app
+from tools.admin.main import app, build
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,11 @@ class Nodegate:
 
     def __call__(self, *arguments: str, text: str | bytes | None = None, **environment: str) -> Answer:
         """Run ``nodegate ARGUMENTS`` with *text* on stdin, which is no terminal."""
-        result = CliRunner().invoke(app, list(arguments), input=text, env={**self.environment, **environment})
+        # The runner would build the tree of the app alone, without the commands that are loaded late.
+        with mock.patch("typer.testing._get_command", return_value=build()):
+            result = CliRunner().invoke(
+                app, list(arguments), input=text, env={**self.environment, **environment}
+            )
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Answer(result.exit_code, result.stdout, result.stderr)

@@ -8,15 +8,42 @@ from typing import Annotated
 
 import typer
 
-from tools.admin import device, events, model, serve, serverkey
+from tools.admin import command, device, events, model, serve, serverkey
 from tools.admin.border import CommandGroup, LateCommand, tell_of_a_bug
 
+_ASKING = {
+    "read": "Read resources of a device.",
+    "observe": "Have a device tell of changes.",
+    "cancel": "End an observation.",
+    "discover": "Ask what a device has.",
+    "attributes": "Change notification attributes of a device.",
+    "write": "Write to a device.",
+    "execute": "Run a resource of a device.",
+    "create": "Make an object instance on a device.",
+    "delete": "Remove an instance from a device.",
+}
+
 LATE = (
+    *(LateCommand(name, text, "tools.admin.asking") for name, text in _ASKING.items()),
+    LateCommand("values", "Show the values that a device has told.", "tools.admin.values"),
+    LateCommand("watch", "Print values as devices tell them.", "tools.admin.values"),
     LateCommand("simulate", "Let simulated devices register with a gateway.", "tools.simulator.command"),
     LateCommand("bench", "Measure the CPU that each operation costs.", "tools.bench.command"),
 )
 
-ORDER = ("serve", "device", "server-key", "events", "model", "simulate", "bench")
+ORDER = (
+    "serve",
+    "device",
+    "server-key",
+    *_ASKING,
+    "command",
+    "values",
+    "watch",
+    "events",
+    "model",
+    "simulate",
+    "bench",
+)
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -29,6 +56,7 @@ app = typer.Typer(
 )
 app.command()(serve.serve)
 app.add_typer(device.app, name="device")
+app.add_typer(command.app, name="command")
 app.command()(events.events)
 app.add_typer(serverkey.app, name="server-key")
 app.add_typer(model.app, name="model")
@@ -54,7 +82,7 @@ def _options(
     pass
 
 
-def command() -> CommandGroup:
+def build() -> CommandGroup:
     """The whole tree, ready to be called, in the order in which help shows it."""
     group = typer.main.get_command(app)
     assert isinstance(group, CommandGroup)
@@ -67,7 +95,7 @@ def command() -> CommandGroup:
 def main() -> None:
     """Entry point of the ``nodegate`` command. Ends in `SystemExit`."""
     sys.excepthook = tell_of_a_bug
-    command().main(prog_name="nodegate")
+    build().main(prog_name="nodegate")
 
 
 if __name__ == "__main__":

@@ -8,16 +8,28 @@ import sys
 import pytest
 
 from tests.support.sources import ROOT
-from tools.admin.main import LATE, command
+from tools.admin.main import LATE, build
 
 HEAVY = {"aiocoap", "pydantic", "sqlite_utils", "cryptography", "structlog", "gateway.app"}
 
 
 def test_commands_stand_in_the_order_of_their_use() -> None:
-    assert list(command().commands) == [
+    assert list(build().commands) == [
         "serve",
         "device",
         "server-key",
+        "read",
+        "observe",
+        "cancel",
+        "discover",
+        "attributes",
+        "write",
+        "execute",
+        "create",
+        "delete",
+        "command",
+        "values",
+        "watch",
         "events",
         "model",
         "simulate",
@@ -33,7 +45,7 @@ def test_late_commands_name_modules_that_exist(late) -> None:
 def test_help_loads_neither_the_gateway_nor_the_database() -> None:
     program = (
         "import sys; from tools.admin import main\n"
-        "try: main.command().main(['--help'])\n"
+        "try: main.build().main(['--help'])\n"
         "except SystemExit: pass\n"
         f"sys.exit(', '.join(sorted({HEAVY} & set(sys.modules))) or 0)"
     )
@@ -47,6 +59,6 @@ def test_help_loads_neither_the_gateway_nor_the_database() -> None:
 
 def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        command().main(["--version"], prog_name="nodegate")
+        build().main(["--version"], prog_name="nodegate")
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("nodegate")

@@ -1,0 +1,119 @@
+"""``nodegate read`` and the others, ``command``, ``values``: shapes and exit statuses, without a gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from registry import commands, values
+from registry.administration import Administration
+from registry.commands import CommandResult, CommandState
+from registry.model import Origin, Reading
+from registry.sqlite import Database
+from tests.support.command import Nodegate
+
+WAITS = "no gateway runs on this registry; the command waits for one"
+
+
+@pytest.fixture
+def nodegate(tmp_path: Path) -> Nodegate:
+    nodegate = Nodegate(tmp_path)
+    nodegate("device", "create", "meter-7", "--security", "none")
+    return nodegate
+
+
+def test_command_is_stored_and_shown(nodegate: Nodegate) -> None:
+    answer = nodegate("read", "meter-7", "/3/0/0", "--wait", "0", "--json")
+    assert answer.status == 0
+    assert WAITS in answer.err
+    shown = nodegate("command", "show", "1", "--json").json
+    assert list(shown) == [
+        "command_id",
+        "state",
+        "code",
+        "format",
+        "values",
+        "links",
+        "error",
+        "node_id",
+        "operation",
+        "paths",
+        "created_at",
+        "expires_at",
+        "attempts",
+    ]
+    assert (shown["state"], shown["operation"], shown["paths"]) == ("queued", "read", ["/3/0/0"])
+    assert [each["command_id"] for each in nodegate("command", "list", "meter-7", "--json").json] == [1]
+    assert nodegate("command", "list", "--state", "sent", "--json").json == []
+
+
+def test_wait_that_runs_out_is_told_by_its_status(nodegate: Nodegate) -> None:
+    answer = nodegate("execute", "meter-7", "/3/0/4", "--wait", "0.1")
+    assert answer.status == 3
+    assert "queued" in answer.out
+
+
+def test_only_a_queued_command_is_taken_back(nodegate: Nodegate) -> None:
+    nodegate("delete", "meter-7", "/1/2", "--wait", "0")
+    assert nodegate("command", "cancel", "1", "--json").json["state"] == "cancelled"
+    assert "only queued ones" in nodegate("command", "cancel", "1").fault
+    assert "there is no command 9" in nodegate("command", "show", "9").fault
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("read", "meter-7", "3/0"), "3/0 is no path"),
+        (("read", "meter-7", "/65535"), "/65535"),
+        (("read", "nobody", "/3"), "nobody"),
+        (("write", "meter-7", "/3/0/15"), "a path and a value"),
+        (("write", "meter-7", "/1/0/1", "soon"), "/1/0/1"),
+        (("execute", "meter-7", "/3/0/4", "now"), "arguments"),
+        (("attributes", "meter-7", "/3303/0/5700", "lt=5", "gt=4"), "lt"),
+        (("attributes", "meter-7", "/3303/0/5700", "often=1"), "no attribute"),
+        (("create", "meter-7", "/1", "[]"), "JSON object"),
+        (("cancel", "meter-7", "/3/0"), "not observed"),
+        (("values", "meter-7", "3"), "no path"),
+        (("write", "meter-7", "/5/0/0", "@missing"), "missing"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_it_is_stored(
+    nodegate: Nodegate, arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in nodegate(*arguments).fault
+    assert nodegate("command", "list", "--json").json == []
+
+
+def test_frozen_device_is_asked_nothing(nodegate: Nodegate) -> None:
+    nodegate("device", "freeze", "meter-7")
+    assert "unfreeze" in nodegate("read", "meter-7", "/3").fault
+
+
+def test_values_are_told_with_their_time_and_origin(nodegate: Nodegate) -> None:
+    with Administration(Database.open(nodegate.database)) as administration:
+        device = administration.get("meter-7").device
+    with Database.open(nodegate.database) as database, database.transaction() as connection:
+        for at_ms, text in ((1_000, "20.5"), (2_000, "21.5")):
+            values.put(connection, device.number, [Reading("/3303/0/5700", text, at_ms)], Origin.NOTIFY, 100)
+    assert nodegate("values", "meter-7", "--json").json == [
+        {
+            "path": "/3303/0/5700",
+            "value": 21.5,
+            "time": "1970-01-01T00:00:02.000Z",
+            "origin": "notify",
+        }
+    ]
+    history = nodegate("values", "meter-7", "/3303", "--history", "--json").json
+    assert [each["value"] for each in history] == [20.5, 21.5]
+    assert nodegate("values", "meter-7", "/4").out == "no values\n"
+
+
+def test_end_of_a_command_is_shown_as_it_was(nodegate: Nodegate) -> None:
+    nodegate("read", "meter-7", "/3/0/0", "--wait", "0")
+    result = CommandResult("2.05", "text", '{"/3/0/0": "Maker"}')
+    with Database.open(nodegate.database) as database, database.transaction() as connection:
+        assert commands.end(connection, 1, CommandState.ANSWERED, result, 5)
+    shown = nodegate("command", "show", "1", "--json").json
+    assert shown["values"] == {"/3/0/0": "Maker"}
+    assert "Maker" in nodegate("command", "show", "1").out

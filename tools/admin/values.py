@@ -1,0 +1,103 @@
+"""``nodegate values`` and ``watch``: what devices have told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from gateway.lwm2m.errors import DecodeError
+from gateway.lwm2m.path import parse_path
+from registry.events import EventType
+from registry.model import EventRow, ReportedValue
+from registry.timestamps import format_ms
+from tools.admin.border import Refused
+from tools.admin.opening import open_administration
+from tools.admin.options import DEFAULT_DATABASE, AsJson, Database, NodeId
+from tools.admin.output import print_json, print_json_array, print_table, text
+
+COLUMNS = ("PATH", "VALUE", "TIME", "ORIGIN")
+_GLANCE_S = 0.25
+_HISTORY = 100
+
+
+def values(
+    node_id: NodeId,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Only at or below it.")] = "/",
+    history: Annotated[bool, typer.Option("--history", help="Also those before, the oldest first.")] = False,
+    db: Database = DEFAULT_DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    """Show the values that a device has told: read, observed or sent.
+
+    Examples:
+
+        nodegate values meter-7
+
+        nodegate values meter-7 /3303 --history --json
+    """
+    try:
+        below = str(parse_path(path))
+    except DecodeError as error:
+        raise Refused(str(error)) from error
+    with open_administration(db, create=False) as administration:
+        found = administration.values(node_id, below, history=_HISTORY if history else None)
+    if as_json:
+        print_json_array(map(_describe, found))
+    elif not print_table(COLUMNS, map(_row, found)):
+        print("no values")
+
+
+def watch(
+    node_ids: Annotated[
+        list[str], typer.Argument(metavar="NODE_ID…", help="Node IDs or device IDs.", show_default=False)
+    ],
+    db: Database = DEFAULT_DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    """Print values as devices tell them, until interrupted.
+
+    Examples:
+
+        nodegate watch meter-7 meter-8 --json
+    """
+    with open_administration(db, create=False) as administration:
+        wanted = {administration.get(node_id).device.node_id for node_id in node_ids}
+        last = administration.last_event_id()
+        try:
+            while True:
+                events = administration.events(last, types=[EventType.VALUES_REPORTED.value])
+                for event in events:
+                    last = event.id
+                    if event.node_id in wanted:
+                        _print_event(event, as_json)
+                if not events:
+                    time.sleep(_GLANCE_S)
+        except KeyboardInterrupt:
+            return
+
+
+def _print_event(event: EventRow, as_json: bool) -> None:
+    reported = event.data["values"]
+    assert isinstance(reported, Sequence)
+    for each in reported:
+        told = {"node_id": event.node_id, **each, "origin": event.data["origin"]}
+        if as_json:
+            print_json(told)
+        else:
+            print("  ".join(text(told[name]) for name in ("time", "node_id", "path", "value")), flush=True)
+
+
+def _describe(value: ReportedValue) -> dict[str, object]:
+    return {
+        "path": value.path,
+        "value": value.value,
+        "time": format_ms(value.at_ms),
+        "origin": value.origin.value,
+    }
+
+
+def _row(value: ReportedValue) -> tuple[object, ...]:
+    return value.path, value.value, format_ms(value.at_ms), value.origin.value
