@@ -180,9 +180,10 @@ async def test_sleeping_device_gets_its_commands_when_it_wakes(
         assert (await ended(scene, again, 30)).result.code == "2.05", "it is awake still"
 
 
+@pytest.mark.parametrize("is_crashing", [False, True], ids=["stop", "crash"])
 @virtual_time
-async def test_command_survives_a_restart(clock: VirtualClock, tmp_path: File) -> None:
-    async with gateway_in_memory(clock, tmp_path) as scene:
+async def test_command_survives_a_restart(clock: VirtualClock, tmp_path: File, is_crashing: bool) -> None:
+    async with gateway_in_memory(clock, tmp_path, is_crashing=is_crashing) as scene:
         scene.administration.create("meter-7", Security.NONE)
         command = ask(scene, read("/3/0/0"))
         await asyncio.sleep(1)
@@ -195,7 +196,7 @@ async def test_command_survives_a_restart(clock: VirtualClock, tmp_path: File) -
 async def test_after_a_crash_only_what_may_be_repeated_is_sent_again(
     clock: VirtualClock, tmp_path: File
 ) -> None:
-    async with gateway_in_memory(clock, tmp_path) as scene:
+    async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
         player = play(scene, lifetime_s=86_400)
         other = play(scene, "meter-8", lifetime_s=86_400)
         await scene.until(lambda: player.is_registered() and other.is_registered())
