@@ -29,6 +29,7 @@ def test_bench_measures_every_operation_and_checks_every_answer() -> None:
         "Register over coap",
         "Update over coap",
         "Send of ten values",
+        "command, stored and done",
         "PSK handshake",
         "Register over coaps",
         "Update over coaps",

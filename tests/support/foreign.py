@@ -48,6 +48,7 @@ INSTALL = {
     "demo": f"the demo client of AVSystem/Anjay; {_FROM_SOURCE}",
     "lwm2mclient": f"the client of eclipse-wakaama/wakaama; {_FROM_SOURCE}",
     "lwm2mclient_tinydtls": f"the tinydtls client of eclipse-wakaama/wakaama; {_FROM_SOURCE}",
+    "dtls-client": f"the test client of eclipse-tinydtls/tinydtls; {_FROM_SOURCE}",
     "ssl_client2": f"the test client of Mbed-TLS/mbedtls; {_FROM_SOURCE}",
     "java": "apt install openjdk-17-jre-headless",
 }

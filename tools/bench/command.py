@@ -114,6 +114,7 @@ def _run(
 
         operations = {
             **_plain(plain),
+            "command, stored and done": lambda: downlink.stored_commands(plain, folder / "main.db"),
             **_secure(secure, fleet),
             **_downlink(stack.enter_context(_asker(folder)), int(OUTSTANDING_PER_PLAIN * count)),
             "stock aiocoap, Register": stock.register,

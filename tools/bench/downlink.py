@@ -10,16 +10,25 @@ import socket
 import struct
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 from aiocoap.message import Message
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
+from gateway.lwm2m.operationcodec import encode_operation
+from gateway.lwm2m.operations import Read
+from gateway.lwm2m.path import parse_path
+from registry import commands, devices
+from registry.clock import SystemClock
+from registry.commands import NewCommand
+from registry.sqlite import Database
 from tools.bench import load, requests
 from tools.bench.asker import device_host, observed_token
+from tools.bench.load import Unanswered
 from tools.bench.process import ServerProcess
-from tools.bench.scenarios import WINDOW, measure
+from tools.bench.scenarios import WINDOW, PlainDevices, measure
 
 _PATIENCE_S = 5.0
 _IP_PKTINFO = 8
@@ -110,6 +119,48 @@ def notifications(server: ServerProcess, count: int, rounds: int) -> float:
             return count * rounds
 
         return measure(server, operation)
+
+
+def stored_commands(plain: PlainDevices, database: Path) -> float:
+    """Microseconds for each of as many Reads as there are devices, stored at once and done one by one.
+
+    From their being noticed in the file to their end's commit, that of *sent* before the request included.
+    """
+    path = parse_path("/3303/0/5700")
+    new = NewCommand("read", (str(path),), encode_operation(Read((path,))), is_repeatable=True)
+
+    def do() -> int:
+        with Database.open(database) as store:
+            with store.transaction() as connection:
+                for node_id in plain.node_ids:
+                    device = devices.find(connection, node_id)
+                    assert device is not None
+                    commands.insert(connection, device, new, SystemClock.wall_ms())
+            _answer_all(plain.sockets, len(plain.node_ids))
+            deadline = time.monotonic() + _PATIENCE_S
+            while left := store.query("SELECT count(*) FROM command WHERE ended_at_ms IS NULL")[0][0]:
+                if time.monotonic() > deadline:
+                    raise Unanswered(f"{left} commands did not end")
+                time.sleep(0.05)
+        return len(plain.node_ids)
+
+    return measure(plain.server, do)
+
+
+def _answer_all(sockets: Sequence[socket.socket], count: int) -> None:
+    """Answer *count* requests, whichever of the sockets they come to; a repeated one is answered again."""
+    seen: set[bytes] = set()
+    deadline = time.monotonic() + _PATIENCE_S
+    for sock in sockets:
+        sock.setblocking(False)
+    while len(seen) < count:
+        if time.monotonic() > deadline:
+            raise Unanswered(f"{count - len(seen)} commands were not sent")
+        for sock in sockets:
+            with suppress(BlockingIOError):
+                request = sock.recv(2048)
+                seen.add(request)
+                sock.send(_answer(request))
 
 
 def _check_acknowledged(replies: Sequence[tuple[bytes, bytes]]) -> None:
