@@ -20,6 +20,7 @@ from gateway.address import Address
 from gateway.dtls.counters import Counters
 from gateway.dtls.journal import encode_entry
 from gateway.dtls.record import MAX_SEQUENCE, Record
+from gateway.dtls.resumption import Resumables
 from gateway.dtls.session import UNLIMITED_CEILING, UNLIMITED_SENDING, Session
 from gateway.dtls.storedstate import StoredSession, encode_session
 
@@ -112,12 +113,14 @@ class Durability:
         "_is_lifted",
         "_is_urgent",
         "_moved",
+        "_resumables",
         "_sweep",
         "dirty",
     )
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: Counters, resumables: Resumables) -> None:
         self._counters = counters
+        self._resumables = resumables
         self.dirty: dict[int, Session] = {}
         "By number: sessions that have received a newer record. Whoever knows of one puts it in."
 
@@ -160,6 +163,12 @@ class Durability:
             self._held_bytes -= len(held.record.fragment)
         if self._fresh.pop(number, None) is None and not self._is_lifted:
             self._gone.append(number)
+
+    def rewrite(self, session: Session) -> None:
+        """It can no longer be resumed by its id: its row must not hold the secret any more."""
+        session.session_id = b""
+        if not session.is_over and not self._is_lifted:
+            self._fresh[session.number] = session
 
     def note_move(self, session: Session) -> None:
         """*session* has another confirmed address."""
@@ -209,7 +218,7 @@ class Durability:
         asking, self._asking = self._asking, {}
         gone, self._gone = self._gone, []
         is_sweeping = self._sweep is not None
-        swept = self._take_swept()
+        swept = self._take_swept(now)
         entries: list[bytes] = []
         promises: list[Promise] = []
         for number, session in (swept | asking | received | fresh).items():
@@ -224,7 +233,7 @@ class Durability:
             )
             promises.append(promise)
         return Batch(
-            [StoredRow(session, _state_of(session, now, wall_ms)) for session in fresh.values()],
+            [StoredRow(session, self._state_of(session, now, wall_ms)) for session in fresh.values()],
             gone,
             b"".join(entries),
             promises,
@@ -294,12 +303,15 @@ class Durability:
         self._sweep = None
         self._is_urgent = False
 
-    def _take_swept(self) -> dict[int, Session]:
+    def _take_swept(self, now: float) -> dict[int, Session]:
         if self._sweep is None:
             return {}
         sessions = list(islice(self._sweep, SWEEP_SESSIONS))
         if len(sessions) < SWEEP_SESSIONS:
             self._sweep = None
+        for session in sessions:
+            if session.session_id and self._resumables.find(session.session_id, now) is None:
+                self.rewrite(session)
         return {session.number: session for session in sessions if not session.is_over}
 
     def _put_back(self, received: dict[int, Session]) -> None:
@@ -307,6 +319,26 @@ class Durability:
         for number in self._fresh.keys() & received.keys():
             self.dirty[number] = received.pop(number)
             self._is_urgent = self._is_urgent or number in self._held
+
+    def _state_of(self, session: Session, now: float, wall_ms: int) -> bytes:
+        def at_ms(instant: float) -> int:
+            return max(1, wall_ms + round((instant - now) * 1000))
+
+        entry = self._resumables.find(session.session_id, now) if session.session_id else None
+        return encode_session(
+            StoredSession(
+                session.keys,
+                session.cid,
+                at_ms(session.established_at),
+                None if session.expires_at is None else at_ms(session.expires_at),
+                None if session.check_s is None else round(session.check_s * 1000),
+                session.credential,
+                b"" if entry is None else session.session_id,
+                b"" if entry is None else entry.master,
+                0 if entry is None else at_ms(entry.expires_at),
+                b"" if entry is None else entry.server_name,
+            )
+        )
 
     def _promise(self, session: Session, has_received: bool) -> Promise:
         ceiling, limit = session.ceiling, session.send_limit
@@ -339,19 +371,3 @@ def clamp(sequence: int) -> int:
 
 def _reserve(next_sequence: int) -> int:
     return clamp(next_sequence + RESERVED)
-
-
-def _state_of(session: Session, now: float, wall_ms: int) -> bytes:
-    def at_ms(instant: float) -> int:
-        return max(1, wall_ms + round((instant - now) * 1000))
-
-    return encode_session(
-        StoredSession(
-            session.keys,
-            session.cid,
-            at_ms(session.established_at),
-            None if session.expires_at is None else at_ms(session.expires_at),
-            None if session.check_s is None else round(session.check_s * 1000),
-            session.credential,
-        )
-    )

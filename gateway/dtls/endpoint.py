@@ -24,7 +24,7 @@ from gateway.dtls.journal import Entry
 from gateway.dtls.messages import HandshakeType
 from gateway.dtls.record import ContentType, Record, decode_records
 from gateway.dtls.refusal import CredentialRefusal
-from gateway.dtls.restoring import restore
+from gateway.dtls.restoring import restore, restore_resumable
 from gateway.dtls.resumption import Resumables
 from gateway.dtls.session import Session
 from gateway.dtls.sessions import SessionTable
@@ -188,6 +188,10 @@ class Endpoint:
     ) -> Session | None:
         """Take in a session of an earlier run; None: it cannot be, and its row may go (`restoring`)."""
         session = restore(identity, stored, entry, self._config, self._entropy, now, wall_ms)
+        resumable = None if session is None else restore_resumable(identity, stored, now, wall_ms)
+        if session is not None and resumable is not None and self._config.resumption_s:
+            session.session_id = stored.session_id
+            self._resumables.add(stored.session_id, resumable, now)
         self._handshakes.begin_after(entry.number)
         return session if session is not None and self._traffic.restore(session) else None
 

@@ -14,6 +14,7 @@ from gateway.dtls.journal import Entry, decode_entries
 from gateway.dtls.keys import KeyBlock
 from gateway.dtls.protection import protect
 from gateway.dtls.replay import WINDOW, ReplayWindow
+from gateway.dtls.resumption import Resumable
 from gateway.dtls.session import Keys, Session
 from gateway.dtls.settings import EndpointConfig
 from gateway.dtls.storedstate import StoredSession, decode_keys
@@ -91,6 +92,24 @@ def restore(
     session.credential = stored.credential
     session.max_content_bytes = keys.max_content_bytes
     return session
+
+
+def restore_resumable(identity: bytes, stored: StoredSession, now: float, wall_ms: int) -> Resumable | None:
+    """What lets the session be resumed by its id; None where it can not be (any more)."""
+    if not stored.master_secret or stored.resumable_ms <= wall_ms:
+        return None
+    keys = decode_keys(stored.keys)
+    ends_at = None if stored.expires_ms is None else now + (stored.expires_ms - wall_ms) / 1000
+    return Resumable(
+        now + (stored.resumable_ms - wall_ms) / 1000,
+        ends_at,
+        stored.master_secret,
+        keys.suite,
+        keys.encrypt_then_mac,
+        identity,
+        stored.credential,
+        stored.server_name,
+    )
 
 
 def _fits(block: KeyBlock, suite: Suite) -> bool:

@@ -55,6 +55,12 @@ class StoredSession(NamedTuple):
     master_secret: bytes = b""
     "Only with a session ID."
 
+    resumable_ms: int = 0
+    "Until when it can be."
+
+    server_name: bytes = b""
+    "Which it must be resumed for; empty: none was named."
+
 
 def encode_keys(keys: StoredKeys) -> bytes:
     """`StoredKeys` as one string."""
@@ -97,6 +103,8 @@ def encode_session(session: StoredSession) -> bytes:
             encode_vector(session.credential, 2),
             encode_vector(session.session_id, 1),
             encode_vector(session.master_secret, 1),
+            session.resumable_ms.to_bytes(8, "big"),
+            encode_vector(session.server_name, 1),
         )
     )
 
@@ -116,7 +124,18 @@ def decode_session(data: bytes) -> StoredSession:
     expires_ms = int.from_bytes(reader.take(8), "big") or None
     check_ms = int.from_bytes(reader.take(4), "big") or None
     credential, session_id, master_secret = reader.vector16(), reader.vector8(), reader.vector8()
+    resumable_ms = int.from_bytes(reader.take(8), "big")
+    server_name = reader.vector8()
     reader.expect_end()
     return StoredSession(
-        keys, cid, established_ms, expires_ms, check_ms, credential, session_id, master_secret
+        keys,
+        cid,
+        established_ms,
+        expires_ms,
+        check_ms,
+        credential,
+        session_id,
+        master_secret,
+        resumable_ms,
+        server_name,
     )

@@ -100,7 +100,7 @@ class Traffic:
         self._last_flights: OrderedDict[Address, Session] = OrderedDict()
         self._repeat: Session | None = None
         self._ended: list[Event] = []
-        self.durability = Durability(counters) if config.persist_sessions else None
+        self.durability = Durability(counters, resumables) if config.persist_sessions else None
         self._dirty = None if self.durability is None else self.durability.dirty
         self._expiries = Deadlines()
         self._expiring: dict[int, Session] = {}
@@ -218,6 +218,8 @@ class Traffic:
         events: list[Event] = []
         for other in table.of_identity(session.identity):
             # What can be resumed of this identity is the newcomer.
+            if self.durability is not None and other.session_id:
+                self.durability.rewrite(other)
             other.session_id = b""
         at_address = table.find_by_address(session.address)
         if at_address is not None:

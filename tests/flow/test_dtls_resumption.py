@@ -19,9 +19,11 @@ from gateway.dtls.events import (
 )
 from gateway.dtls.session import Session
 from gateway.dtls.settings import ClientConfig
+from gateway.dtls.storedstate import decode_session
 from gateway.dtls.suites import PREFERRED_SUITES, SUITES
 from tests.support.certificates import authority
 from tests.support.dtls_pair import IDENTITY, PSK, Pair, Server, drop, only
+from tests.support.dtls_store import StoringServer
 
 CA = authority()
 
@@ -250,3 +252,49 @@ def test_E4_resumptions_that_fail_leave_nothing() -> None:
     assert first.server.sessions == []
     assert first.server.endpoint.handshake_count == 0
     assert first.server.endpoint.resumable_count == 1
+
+
+def stored_pair(**changes: float) -> tuple[StoringServer, Pair]:
+    """A session on disk, whose client has left without a word."""
+    config = EndpointConfig(credential=ENDPOINT.credential, persist_sessions=True, **changes)  # type: ignore[arg-type]
+    server = StoringServer(config=config)
+    pair = Pair(CLIENT, server=server)
+    pair.handshake()
+    server.store()
+    pair.say(b"first")
+    server.store()
+    return server, pair
+
+
+@pytest.mark.parametrize("passed_s", [10.0, 2_000.0])
+def test_session_is_resumed_after_a_crash_while_its_time_is_not_over(passed_s: float) -> None:
+    server, pair = stored_pair(resumption_s=1_000.0)
+    server.pass_time(passed_s)
+    after = server.crash()
+    again = Pair(replace(CLIENT, resumable=pair.client.resumable), server=after, seed="again")
+    session = again.handshake()
+    assert len(only(ResumptionRequested, after.events)) == (passed_s < 1_000.0)
+    assert session.identity == IDENTITY
+
+
+def test_secret_leaves_the_disk_when_it_is_no_longer_good() -> None:
+    server, _ = stored_pair(resumption_s=1_000.0)
+
+    def secrets() -> list[bytes]:
+        return [decode_session(state).master_secret for _, state in server.disk.rows.values()]
+
+    assert [len(secret) for secret in secrets()] == [48]
+    server.pass_time(2_000.0)
+    server.endpoint.sweep()
+    for _ in range(3):
+        server.end_storing(server.begin_storing())
+    assert secrets() == [b""]
+
+
+def test_secret_of_a_session_leaves_the_disk_when_a_newer_one_takes_its_place() -> None:
+    server, _ = stored_pair()
+    Pair(CLIENT, server=server, seed="second").handshake()
+    server.store()
+    older, newer = (decode_session(state) for _, state in server.disk.rows.values())
+    assert older.master_secret == b""
+    assert len(newer.master_secret) == 48

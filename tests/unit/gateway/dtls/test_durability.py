@@ -22,6 +22,7 @@ from gateway.dtls.durability import (
 from gateway.dtls.events import ApplicationData, SessionEnd, SessionEnded
 from gateway.dtls.journal import decode_entries, encode_entry
 from gateway.dtls.record import MAX_SEQUENCE, Record, decode_records
+from gateway.dtls.resumption import Resumables
 from gateway.dtls.session import UNLIMITED_CEILING, UNLIMITED_SENDING, Session
 from tests.support.dtls_pair import ADDRESS, APPLICATION_DATA, HANDSHAKE, Hello, RawClient, Server, only
 from tests.support.dtls_store import PERSISTING, StoringServer, without_cids
@@ -128,7 +129,7 @@ def test_session_holds_so_many_bytes() -> None:
 
 
 def test_all_sessions_hold_so_many_bytes() -> None:
-    durability = Durability(Server().endpoint.counters)
+    durability = Durability(Server().endpoint.counters, Resumables(10))
     record = Record(23, 0xFEFD, 1, 9, b"", bytes(8), bytes(HELD_BYTES))
     room = HELD_TOTAL_BYTES // HELD_BYTES
     for number in range(room + 1):
@@ -415,7 +416,7 @@ def test_new_file_gets_every_session_and_limits_count_at_once() -> None:
 
 
 def test_many_new_sessions_go_in_several_batches_and_none_gets_ahead_of_its_row() -> None:
-    durability = Durability(Server().endpoint.counters)
+    durability = Durability(Server().endpoint.counters, Resumables(10))
     sessions = [make_session(number) for number in range(FRESH_SESSIONS + 2)]
     for session in sessions:
         session.window.mark(0)
@@ -434,7 +435,7 @@ def test_many_new_sessions_go_in_several_batches_and_none_gets_ahead_of_its_row(
 
 
 def test_new_session_that_is_merely_busy_makes_no_hurry() -> None:
-    durability = Durability(Server().endpoint.counters)
+    durability = Durability(Server().endpoint.counters, Resumables(10))
     sessions = [make_session(number) for number in range(FRESH_SESSIONS + 1)]
     for session in sessions:
         durability.adopt(session)
@@ -448,7 +449,7 @@ def test_new_session_that_is_merely_busy_makes_no_hurry() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, SWEEP_SESSIONS, SWEEP_SESSIONS + 1])
 def test_sweep_gives_every_session_an_entry_with_its_address(count: int) -> None:
-    durability = Durability(Server().endpoint.counters)
+    durability = Durability(Server().endpoint.counters, Resumables(10))
     sessions = [make_session(number) for number in range(count)]
     for session in sessions:
         session.send_limit = RESERVED
