@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.credentials.shares import new_private_key
 from gateway.dtls.credential import Credential
 from gateway.dtls.settings import CbcPolicy, EndpointConfig
 from gateway.dtls.suites import by_name
@@ -55,7 +56,7 @@ def endpoint_config(
     values["suites"] = tuple(suite.id for suite in map(by_name, config.dtls.suites) if suite is not None)
     values["persist_sessions"] = is_persisting
     values["cbc"] = CbcPolicy(config.dtls.cbc)
-    return EndpointConfig(**values, credential=credential)
+    return EndpointConfig(**values, make_private=new_private_key, credential=credential)
 
 
 def server_files(config: GatewayConfig) -> tuple[Path | None, Path | None]:

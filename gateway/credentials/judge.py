@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from gateway.credentials.accepted import AcceptedChains
 from gateway.credentials.standing import Standing
-from gateway.dtls.certificates import CertificateName, NameKind
+from gateway.dtls.certificates import CertificateName, LeafCertificate, NameKind
 from gateway.dtls.events import CertificatePresented, CredentialAccepted, RawPublicKeyPresented
 from gateway.dtls.refusal import CredentialFault, CredentialRefusal
 from gateway.dtls.trust import TrustAnchors, TrustedCertificate, verify_chain, verify_pinned
@@ -36,8 +37,18 @@ class CredentialJudge:
         self._registry = registry
         self._clock = clock
         self._standing = standing
-        self.anchors = TrustAnchors() if anchors is None else anchors
-        "Replace it; the next certificate is judged by the new ones."
+        self._anchors = TrustAnchors() if anchors is None else anchors
+        self._accepted = AcceptedChains(self._anchors)
+
+    @property
+    def anchors(self) -> TrustAnchors:
+        """Whom certificates may come from. Replace it; the next certificate is judged by the new ones."""
+        return self._anchors
+
+    @anchors.setter
+    def anchors(self, anchors: TrustAnchors) -> None:
+        self._anchors = anchors
+        self._accepted = AcceptedChains(anchors)
 
     def judge_certificate(self, presented: CertificatePresented) -> Verdict:
         """Whether the device that the certificate names may come with it."""
@@ -47,7 +58,7 @@ class CredentialJudge:
         if any(device.certificate_sha256 == leaf.sha256 for device in devices):
             trusted = verify_pinned(leaf, leaf.sha256, now_ms / 1000)
         else:
-            trusted = verify_chain(leaf, presented.issuers, self.anchors, now_ms / 1000)
+            trusted = self._verify_chain(leaf, presented.issuers, now_ms / 1000)
         fault = self._find_fault(trusted, devices, presented.server_name)
         if fault is not None:
             self.report(fault, leaf.names, str(presented.address))
@@ -56,6 +67,17 @@ class CredentialJudge:
         identity = devices[0].node_id.encode()
         expires_at = self._clock.monotonic() + leaf.not_after_s - now_ms / 1000
         return CredentialAccepted(identity, expires_at, self._standing.of_identity(identity, trusted))
+
+    def _verify_chain(
+        self, leaf: LeafCertificate, issuers: Sequence[bytes], now_s: float
+    ) -> TrustedCertificate | CredentialRefusal:
+        known = self._accepted.find(leaf, issuers, now_s)
+        if known is not None:
+            return known
+        verdict = verify_chain(leaf, issuers, self._anchors, now_s)
+        if isinstance(verdict, TrustedCertificate):
+            self._accepted.add(verdict, issuers)
+        return verdict
 
     def judge_raw_key(self, presented: RawPublicKeyPresented) -> Verdict:
         """Whether the device whose key this is may come."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from gateway.address import Address
@@ -24,6 +25,7 @@ from gateway.dtls.events import (
     ResumptionRequested,
     SessionEstablished,
 )
+from gateway.dtls.groups import KeyShare, NamedGroup, generate
 from gateway.dtls.hello import VerifiedHello
 from gateway.dtls.limits import HostRate
 from gateway.dtls.messages import HANDSHAKE_HEADER_BYTES, NULL_COMPRESSION
@@ -81,7 +83,9 @@ class Handshakes:
         self._traffic = traffic
         self._table = table
         self._outbox = outbox
-        self._settings = ServerSettings(config, config.retransmit, entropy, counters)
+        self._settings = ServerSettings(
+            config, config.retransmit, entropy, counters, _share_maker(config, entropy)
+        )
         self._resumables = resumables
         self._offer = make_offer(config.suites, config.cbc, config.credential)
         self._rate = HostRate(config.handshakes_per_minute, now)
@@ -340,6 +344,13 @@ class Handshakes:
             if self._table.find_by_cid(cid) is None and cid not in self._by_cid:
                 return cid
         return b""
+
+
+def _share_maker(config: EndpointConfig, entropy: Callable[[int], bytes]) -> Callable[[NamedGroup], KeyShare]:
+    make_private = config.make_private
+    if make_private is None:
+        return partial(generate, entropy=entropy)
+    return lambda group: KeyShare(make_private(group))
 
 
 def _question(handshake: ServerHandshake) -> Event:

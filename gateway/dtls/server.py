@@ -20,7 +20,7 @@ from gateway.dtls.events import CredentialAccepted, HandshakeFailure
 from gateway.dtls.exchange import decode_ecdhe_client_key_exchange, decode_ecdhe_psk_client_key_exchange
 from gateway.dtls.flight import CHANGE_CIPHER_SPEC, RecordWriter, Retransmission, handshake_message, pack
 from gateway.dtls.fragments import HandshakeMessage, Reassembly
-from gateway.dtls.groups import KeyShare
+from gateway.dtls.groups import KeyShare, NamedGroup
 from gateway.dtls.handshake import (
     HeldRecords,
     MessageInbox,
@@ -73,6 +73,7 @@ class ServerSettings(NamedTuple):
     retransmit: RetransmitSettings
     entropy: Callable[[int], bytes]
     counters: Counters
+    make_share: Callable[[NamedGroup], KeyShare]
 
 
 class ServerHandshake:
@@ -345,7 +346,7 @@ class ServerHandshake:
             self.session_id,
             verified.message_seq,
             self._credential,
-            self._settings.entropy,
+            self._settings.make_share,
         )
         is_certified = self.state is State.CERTIFICATE
         self._transcript = Transcript(verified.message, *messages, has_sha384=is_certified)

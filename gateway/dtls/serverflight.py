@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from gateway.dtls import exchange
 from gateway.dtls.credential import Credential
 from gateway.dtls.extensions import CertificateType
-from gateway.dtls.groups import KeyShare, generate
+from gateway.dtls.groups import KeyShare, NamedGroup
 from gateway.dtls.messages import HandshakeType, encode_message, encode_server_hello
 from gateway.dtls.negotiation import Choice
 from gateway.dtls.record import DTLS_1_2
@@ -46,7 +46,7 @@ def make_first_flight(
     session_id: bytes,
     message_seq: int,
     credential: Credential | None,
-    entropy: Callable[[int], bytes],
+    make_share: Callable[[NamedGroup], KeyShare],
 ) -> FirstFlight:
     """The flight that answers a hello; *message_seq* is that of its first message.
 
@@ -59,7 +59,7 @@ def make_first_flight(
     bodies = [(HandshakeType.SERVER_HELLO, hello)]
     share = None
     if group is not None:
-        share = generate(group, entropy)
+        share = make_share(group)
         encoded = exchange.encode_share_parameters(group, share.public)
         if choice.terms.server_certificate is None:
             body = exchange.encode_ecdhe_psk_server_key_exchange(b"", encoded)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from gateway.dtls.credential import Credential
 from gateway.dtls.errors import LocalProtocolError
 from gateway.dtls.extensions import MAX_CID_BYTES, CertificateType
-from gateway.dtls.groups import OFFERED_GROUPS, NamedGroup
+from gateway.dtls.groups import OFFERED_GROUPS, NamedGroup, PrivateKey
 from gateway.dtls.resumption import ClientResumable
 from gateway.dtls.suites import DEFAULT_SUITES, PREFERRED_SUITES, SUITES
 
@@ -52,6 +52,9 @@ class EndpointConfig:
     cbc: CbcPolicy = CbcPolicy.ANY
     credential: Credential | None = None
     "Ours, to begin with (`Endpoint.use_credential`); None: no suite with certificates can be chosen."
+
+    make_private: Callable[[NamedGroup], PrivateKey] | None = None
+    "Makes the private half of a share; None: it is made of the entropy."
 
     mtu_bytes: int = 1200
     "Largest datagram of a flight that is not yet in small-datagram back-off."

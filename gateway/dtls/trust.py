@@ -77,6 +77,14 @@ class TrustAnchors:
         """For the verifier; None when there are no anchors."""
         return self._store
 
+    def dates(self, fingerprint: bytes) -> list[tuple[float, float]]:
+        """First and last second of the anchor with this fingerprint, if it is one."""
+        return [
+            dates_of(certificate)
+            for certificate in self._certificates
+            if sha256(certificate.public_bytes(Encoding.DER)).digest() == fingerprint
+        ]
+
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:
         """Each once, in the order in which they were given."""

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway import resolved
+from gateway.credentials.shares import new_private_key
 from gateway.dtls.settings import CbcPolicy, EndpointConfig
 from gateway.lwm2m.registration import Policy
 from gateway.messaging.settings import MessagingSettings
@@ -129,7 +130,7 @@ DTLS_ELSEWHERE = {"certificate_file", "private_key_file", "trust_dir", "suites",
 
 def test_suites_are_those_of_the_engine_by_name() -> None:
     config = GatewayConfig()
-    assert resolved.endpoint_config(config, None) == EndpointConfig()
+    assert resolved.endpoint_config(config, None) == EndpointConfig(make_private=new_private_key)
     suites = ("TLS_PSK_WITH_AES_128_CCM_8", "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8")
     config = GatewayConfig.model_validate({"dtls": {"suites": ",".join(suites), "cbc": "etm"}})
     made = resolved.endpoint_config(config, None)

@@ -218,3 +218,11 @@ async def test_unknown_raw_public_key_is_told_of_by_its_digest(court) -> None:
 async def test_certificate_without_names_is_told_of_without_one(court) -> None:
     court.judge.report(CredentialFault.MALFORMED, (), str(PEER))
     assert court.refused == [("", "DTLS handshake failed: certificate cannot be read")]
+
+
+async def test_chain_that_was_accepted_is_judged_anew_by_other_anchors(court) -> None:
+    shown = show(ROOT.issue("meter-1"))
+    assert court.fault(shown) is None
+    assert court.fault(shown) is None
+    court.judge.anchors = TrustAnchors()
+    assert court.fault(shown) is CredentialFault.UNKNOWN_CA
