@@ -207,6 +207,7 @@ class SessionFile:
 
 
 SUFFIX = ".sessions"
+_CACHE_KIB = 256
 _HEADER = ("application_id", "user_version")
 _OURS = [APPLICATION_ID, _FORMAT]
 
@@ -248,6 +249,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        # Written and hardly ever read: the default of 2 MB would only fill up.
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         # The lock is taken with the first access, and kept.
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("COMMIT")

@@ -13,7 +13,7 @@ from typing import Final
 from gateway.dtls.certificates import LeafCertificate, dates_of, read_certificate
 from gateway.dtls.trust import TrustAnchors, TrustedCertificate
 
-MAX_CHAINS: Final = 10_000
+MAX_CHAINS: Final = 2_000
 
 
 class AcceptedChains:
