@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -51,6 +52,22 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _GC_THRESHOLDS = (100_000, 50, 100)
 
 
+Worker = PeriodicWorker | Reload | SessionKeeper
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A gateway whose sockets are open; it does its work while `work` runs."""
+
+    registry: Registry
+    gateway: Gateway
+    uris: Sequence[str]
+    "Of the listeners: those of plain CoAP first."
+
+    reload: Reload
+    workers: Sequence[Worker]
+
+
 async def serve(config: GatewayConfig, announce: Announce) -> None:
     """Run until SIGTERM or SIGINT; a second signal ends the process at once. SIGHUP reads certificates again.
 
@@ -59,14 +76,32 @@ async def serve(config: GatewayConfig, announce: Announce) -> None:
         CredentialError: certificates, keys or the trust folder cannot be used.
         BindError: an address cannot be listened on.
     """
-    stopping, clock = asyncio.Event(), SystemClock()
+    stopping = asyncio.Event()
+    async with opened(config) as running:
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
+        _heed_signals(stopping, running.reload)
+        for uri in running.uris:
+            announce(f"listening {uri}")
+        readiness.notify(readiness.READY)
+        registry = running.registry
+        log.info("ready", devices=registry.device_count, registrations=registry.registration_count)
+        await work(running.workers, stopping)
+        readiness.notify(readiness.STOPPING)
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def opened(config: GatewayConfig) -> AsyncIterator[Opened]:
+    """A gateway with its registry and sockets, closed in reverse at the end. Raises what `serve` does."""
+    clock = SystemClock()
     trust = _read_trust(config.dtls.trust_dir)
     async with _registry(config, clock) as registry:
         identity = ServerIdentity(registry, clock, *resolved.server_files(config))
         credential = await identity.load()
         async with _listening(config, registry, clock, credential, trust.anchors) as (gateway, uris):
             reload = Reload(identity, gateway.use_credential)
-            workers: list[PeriodicWorker | Reload | SessionKeeper] = [
+            workers: list[Worker] = [
                 *_workers(config, registry, clock),
                 reload,
                 CertificateDates(identity),
@@ -77,19 +112,10 @@ async def serve(config: GatewayConfig, announce: Announce) -> None:
                 workers.append(gateway.keeper)
             if config.dtls.trust_dir is not None:
                 workers.append(TrustWatch(config.dtls.trust_dir, trust, gateway.use_anchors))
-            gc.freeze()
-            gc.set_threshold(*_GC_THRESHOLDS)
-            _heed_signals(stopping, reload)
-            for uri in uris:
-                announce(f"listening {uri}")
-            readiness.notify(readiness.READY)
-            log.info("ready", devices=registry.device_count, registrations=registry.registration_count)
-            await _work(workers, stopping)
-            readiness.notify(readiness.STOPPING)
-    log.info("stopped")
+            yield Opened(registry, gateway, uris, reload, workers)
 
 
-async def _work(workers: Sequence[PeriodicWorker | Reload | SessionKeeper], stopping: asyncio.Event) -> None:
+async def work(workers: Sequence[Worker], stopping: asyncio.Event) -> None:
     """Let *workers* work until *stopping* is set, or one of them fails."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(worker.run()) for worker in workers]

@@ -7,6 +7,7 @@ import pytest
 from tests.support.sources import Source, imports, sources
 
 LAYERS: tuple[tuple[str, ...], ...] = (
+    ("gateway.embedding",),
     ("gateway.app",),
     ("gateway.wiring",),
     ("gateway.resolved",),
@@ -20,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 "Top first. What stands in one row or above is forbidden to what stands in it, its own package excepted."
 
-COMPOSITION = ("gateway.app", "gateway.wiring", "gateway.resolved")
+COMPOSITION = ("gateway.embedding", "gateway.app", "gateway.wiring", "gateway.resolved")
 
 SETTINGS = ("gateway.config", "gateway.settings", "gateway.logs")
 "Resolved in the composition root into a value per package; no layer sees the whole tree."

@@ -1,0 +1,13 @@
+"""Nodegate for programs that embed it, and for tests: `Gateway`, `Device`, `DeviceError`."""
+
+try:
+    from gateway.embedding import Device, DeviceError, Gateway
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] not in ("gateway", "registry"):
+        raise
+    raise ImportError(
+        f"nodegate needs its own package {(error.name or '').partition('.')[0]!r}, "
+        "but another one of that name comes first on sys.path; rename that one"
+    ) from error
+
+__all__ = ["Device", "DeviceError", "Gateway"]
