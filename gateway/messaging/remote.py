@@ -7,7 +7,7 @@ Knows who a message is from and how to send back. Equal remotes share one securi
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import ClassVar, cast
+from typing import ClassVar, Self, cast
 
 from aiocoap.interfaces import EndpointAddress
 from aiocoap.message import Message
@@ -22,20 +22,22 @@ MAXIMUM_BLOCK_SIZE_EXP = 6
 MAXIMUM_PAYLOAD_BYTES = 1024
 
 
-class Remote(EndpointAddress):
-    """What both kinds have in common."""
+class Remote:
+    """What both kinds have in common: an `EndpointAddress`, but registered as one, not derived.
 
-    __slots__ = ()
+    That class has no slots, so that each object derived from it had room for attributes of its own.
+    """
+
+    __slots__ = ("history",)
 
     is_multicast = False
     is_multicast_locally = False
     maximum_payload_size = MAXIMUM_PAYLOAD_BYTES
     scheme: ClassVar[str]
     is_secure: ClassVar[bool]
-    identity: str | None
 
-    history: History = ()
-    "The last messages of a session (`gateway.messaging.deduplication`); always empty without one."
+    history: History
+    "The last messages of a session (`gateway.messaging.deduplication`); without a session there is none."
 
     @property
     def address(self) -> Address:
@@ -43,9 +45,19 @@ class Remote(EndpointAddress):
         raise NotImplementedError
 
     @property
+    def identity(self) -> str | None:
+        """What the peer proved to be; None without a session."""
+        return None
+
+    @property
     def is_usable(self) -> bool:
         """Whether something may still be sent there."""
         return True
+
+    @property
+    def blockwise_key(self) -> Hashable:
+        """What is equal for all parts of one transfer."""
+        raise NotImplementedError
 
     def transmit(self, data: bytes) -> None:
         """Send one encoded message. Never fails: a lost datagram is nobody's error."""
@@ -59,6 +71,10 @@ class Remote(EndpointAddress):
     @maximum_block_size_exp.setter
     def maximum_block_size_exp(self, value: int) -> None:
         """Nothing to set: a peer that wants smaller blocks says so in each of its answers."""
+
+    def as_response_address(self) -> Self:
+        """The same both ways."""
+        return self
 
     @property
     def hostinfo(self) -> str:
@@ -78,6 +94,9 @@ class Remote(EndpointAddress):
         return f"{self.scheme}://{self.hostinfo_local}"
 
 
+EndpointAddress.register(Remote)
+
+
 class PlainRemote(Remote):
     """A peer over plain CoAP: an address, nothing proven. Made anew for each datagram.
 
@@ -88,7 +107,6 @@ class PlainRemote(Remote):
 
     scheme = "coap"
     is_secure = False
-    identity = None
     authenticated_claims: tuple[str, ...] = ()
     address: Address
 
@@ -119,7 +137,7 @@ class SessionRemote(Remote):
     Compared as an object: another session of the same peer is another security context.
     """
 
-    __slots__ = ("_send", "has_dialogue", "history", "identity", "is_closed", "session")
+    __slots__ = ("_send", "has_dialogue", "is_closed", "session")
 
     scheme = "coaps"
     is_secure = True
@@ -127,7 +145,6 @@ class SessionRemote(Remote):
     def __init__(self, session: Session, send: Callable[[Session, bytes], object]) -> None:
         self.session = session
         self._send = send
-        self.identity = session.identity.decode("utf-8", "backslashreplace")
         self.history = ()
         self.is_closed = False
         self.has_dialogue = False
@@ -136,6 +153,11 @@ class SessionRemote(Remote):
     @property
     def address(self) -> Address:
         return self.session.address
+
+    @property
+    def identity(self) -> str:
+        # Not kept: a text for each session, and asked for once a message.
+        return self.session.identity.decode("utf-8", "backslashreplace")
 
     @property
     def is_usable(self) -> bool:
