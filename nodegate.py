@@ -1,7 +1,9 @@
 """Nodegate for programs that embed it, and for tests: `Gateway`, `Device`, `DeviceError`."""
 
 try:
-    from gateway.embedding import Device, DeviceError, Gateway
+    from gateway.embedding.device import Device
+    from gateway.embedding.errors import DeviceError
+    from gateway.embedding.gateway import Gateway
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("gateway", "registry"):
         raise

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import nodegate
+from gateway.workers.expiry import Expiry
 from registry.administration import Administration
 from registry.errors import AlreadyExists
 from registry.sqlite import Database
@@ -127,6 +128,24 @@ def test_gateway_that_does_not_run_says_so() -> None:
         _ = nodegate.Gateway().coap_uri
 
 
+async def test_gateway_that_ran_says_so() -> None:
+    async with nodegate.Gateway() as gateway:
+        pass
+    with pytest.raises(RuntimeError, match="async with"):
+        await gateway.create("meter-7")
+
+
+async def test_part_that_fails_ends_the_block_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: Expiry) -> None:
+        raise ArithmeticError("broken")
+
+    monkeypatch.setattr(Expiry, "work", fail)
+    with pytest.raises(ExceptionGroup) as told:
+        async with nodegate.Gateway():
+            await asyncio.Event().wait()
+    assert told.group_contains(ArithmeticError, match="broken")
+
+
 @pytest.mark.parametrize("mode", ["strict", "auto"])
 def test_foreign_project_with_tests_and_tools_of_its_own_has_the_fixture(tmp_path: Path, mode: str) -> None:
     for name in ("tests", "tools"):
@@ -143,6 +162,14 @@ def test_foreign_project_with_tests_and_tools_of_its_own_has_the_fixture(tmp_pat
     answer = _pytest(tmp_path, "-o", f"asyncio_mode={mode}")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "1 passed" in answer.stdout
+
+
+def test_fixture_without_pytest_asyncio_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "missing.py").write_text("import sys\nsys.modules['pytest_asyncio'] = None\n")
+    (tmp_path / "test_firmware.py").write_text("def test_it(lwm2m_gateway):\n    pass\n")
+    answer = _pytest(tmp_path, "-p", "missing", "-p", "no:asyncio")
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    assert "lwm2m_gateway needs pytest-asyncio: pip install 'nodegate[pytest]'" in answer.stdout
 
 
 def test_shadowed_package_gives_one_clear_line(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path as File
 
 import pytest
 
+from gateway.commanding import make_command
 from gateway.lwm2m.attributes import parse_attributes
-from gateway.lwm2m.operationcodec import encode_operation
 from gateway.lwm2m.operations import (
     Cancel,
     Execute,
@@ -18,13 +18,12 @@ from gateway.lwm2m.operations import (
     Read,
     Write,
     WriteAttributes,
-    is_repeatable,
-    paths_of,
 )
 from gateway.lwm2m.path import parse_path
 from gateway.lwm2m.records import Record
+from gateway.lwm2m.requests import Refusal
 from gateway.lwm2m.values import Type
-from registry.commands import Command, CommandState, NewCommand
+from registry.commands import Command, CommandState
 from registry.model import Origin, Security
 from registry.observations import ObservationState
 from tests.support.clock import VirtualClock, virtual_time
@@ -44,13 +43,8 @@ def play(scene: Scene, node_id: str = "meter-7", security: Security = Security.N
 
 
 def ask(scene: Scene, operation: Operation, node_id: str = "meter-7", ttl_s: int = 3_600) -> int:
-    new = NewCommand(
-        operation.name,
-        tuple(map(str, paths_of(operation))),
-        encode_operation(operation),
-        is_repeatable(operation),
-        ttl_s,
-    )
+    new = make_command(operation, None, ttl_s)
+    assert not isinstance(new, Refusal)
     return scene.administration.store_command(node_id, new).id
 
 

@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 "Top first. What stands in one row or above is forbidden to what stands in it, its own package excepted."
 
-COMPOSITION = ("gateway.embedding", "gateway.app", "gateway.wiring", "gateway.resolved")
+COMPOSITION = ("gateway.embedding.gateway", "gateway.app", "gateway.wiring", "gateway.resolved")
 
 SETTINGS = ("gateway.config", "gateway.settings", "gateway.logs")
 "Resolved in the composition root into a value per package; no layer sees the whole tree."

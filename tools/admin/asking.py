@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.commanding import make_command
 from gateway.lwm2m.arguments import parse_arguments
 from gateway.lwm2m.attributes import parse_attributes
 from gateway.lwm2m.errors import DecodeError
@@ -23,7 +24,6 @@ from gateway.lwm2m.formats import Format
 from gateway.lwm2m.inputs import read_argument, read_value, takes_bytes
 from gateway.lwm2m.model import DeviceModel, Model
 from gateway.lwm2m.negotiation import DeviceProfile
-from gateway.lwm2m.operationcodec import encode_operation
 from gateway.lwm2m.operations import (
     Cancel,
     Create,
@@ -36,14 +36,12 @@ from gateway.lwm2m.operations import (
     Write,
     WriteAttributes,
     WriteComposite,
-    is_repeatable,
-    paths_of,
 )
 from gateway.lwm2m.path import Path, parse_path
-from gateway.lwm2m.requests import MAX_DEPTH, Refusal, prepare
+from gateway.lwm2m.requests import MAX_DEPTH, Refusal
 from gateway.lwm2m.values import Unfit, parse_object
 from gateway.objectmodel import extend_model, own_model
-from registry.commands import DEFAULT_TTL_S, Command, CommandState, NewCommand
+from registry.commands import DEFAULT_TTL_S, Command, CommandState
 from registry.lock import is_held
 from registry.shapes import describe_answer
 from registry.sqlite import parse_url
@@ -323,20 +321,10 @@ def _do(
         asked = _Asked(administration, view, extend_model(own_model(), administration.definitions()))
         with _told():
             operation = make(asked)
-        if asked.profile is not None:
-            refusal = prepare(operation, asked.profile)
-            if isinstance(refusal, Refusal):
-                raise Refused(refusal.text)
-        command = administration.store_command(
-            node_id,
-            NewCommand(
-                operation.name,
-                tuple(map(str, paths_of(operation))),
-                encode_operation(operation),
-                is_repeatable(operation),
-                ttl_s,
-            ),
-        )
+        new = make_command(operation, asked.profile, ttl_s)
+        if isinstance(new, Refusal):
+            raise Refused(new.text)
+        command = administration.store_command(node_id, new)
         if not is_held(parse_url(db)):
             complain("no gateway runs on this registry; the command waits for one")
         if wait_s:
