@@ -44,11 +44,11 @@ class EndpointMachine(RuleBasedStateMachine):
         walk.server.pass_time(walk.config.stale_s + 1)
         walk.check()
         walk.server.is_answering = True
-        # What the others were still told, among it the end of their sessions.
-        walk.server.outbox.clear()
         for number in range(walk.config.max_sessions):
             client = walk.new_client_at(number)
             client.hello = replace(client.hello, random=bytes((200 + number,)) * 32)
+            # What its forerunners were still told: sessions that make room are closed.
+            walk.server.take(client.address)
             client.connect()
             events = client.say(b"still served")
             walk.store(Random(1))
