@@ -48,8 +48,8 @@ Announce = Callable[[str], None]
 _WILDCARDS = {"0.0.0.0", "::"}
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-# Registrations and sessions live long: the default thresholds would visit all of them again and again.
-_GC_THRESHOLDS = (100_000, 50, 100)
+GC_THRESHOLDS = (100_000, 50, 100)
+"Devices and sessions live long: with Python's own the collector would visit all of them again and again."
 
 
 Worker = PeriodicWorker | Reload | SessionKeeper
@@ -76,10 +76,10 @@ async def serve(config: GatewayConfig, announce: Announce) -> None:
         CredentialError: certificates, keys or the trust folder cannot be used.
         BindError: an address cannot be listened on.
     """
+    gc.set_threshold(*GC_THRESHOLDS)
     stopping = asyncio.Event()
     async with opened(config) as running:
         gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
         _heed_signals(stopping, running.reload)
         for uri in running.uris:
             announce(f"listening {uri}")

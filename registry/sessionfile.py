@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +29,7 @@ APPLICATION_ID = 0x4E6F5365
 PURPOSE = b"nodegate sessions"
 "For which the key of the file is derived from the one that seals secrets."
 
-_FORMAT = 1
+_FORMAT = 2
 _TABLES = (
     "CREATE TABLE mark (owner BLOB NOT NULL, generation INTEGER NOT NULL, is_whole INTEGER NOT NULL) STRICT",
     "CREATE TABLE session (number INTEGER PRIMARY KEY, identity BLOB NOT NULL, credential BLOB NOT NULL,"
@@ -70,8 +71,9 @@ class SessionFile:
         if not path.is_file():
             return None
         try:
+            _read_ahead(path)
             connection = _connect(path)
-        except sqlite3.Error:
+        except (OSError, sqlite3.Error):
             return None
         try:
             header = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _HEADER]
@@ -234,6 +236,20 @@ def delete(path: Path) -> None:
 def _binding(row: SessionRow) -> bytes:
     length = len(row.identity).to_bytes(4, "big")
     return row.number.to_bytes(8, "big") + length + row.identity + row.credential
+
+
+def _read_ahead(path: Path) -> None:
+    """Have the file brought into memory in one go, not page by page.
+
+    Before the file is locked: closing it would give the lock back.
+    """
+    if sys.platform != "linux":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+    finally:
+        os.close(descriptor)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -5,17 +5,18 @@ Knows how they are written. When one is due, and what must wait for it, is `dura
 
 from __future__ import annotations
 
+import struct
 from struct import Struct
 from typing import Final, NamedTuple
 
 from gateway.address import Address
 from gateway.dtls.errors import DecodeError
-from gateway.dtls.wire import Reader, encode_vector
 
 ENTRY_BYTES: Final = 19
 "Of an entry without an address."
 
 _NUMBERS: Final = Struct(">BHIHIHI")
+_ADDRESS: Final = Struct(">BHIB")
 _CONFIRMED: Final = 1
 _ADDRESSED: Final = 2
 
@@ -46,13 +47,13 @@ def encode_entry(
     numbers = number << 96 | send_limit << 48 | ceiling
     if address is None:
         return (is_confirmed << 144 | numbers).to_bytes(ENTRY_BYTES, "big")
+    host = address.host.encode()
     return b"".join(
         (
             ((_ADDRESSED | is_confirmed) << 144 | numbers).to_bytes(ENTRY_BYTES, "big"),
-            encode_vector(address.host.encode(), 1),
-            address.port.to_bytes(2, "big"),
-            address.scope.to_bytes(4, "big"),
-            encode_vector(address.local, 1),
+            _ADDRESS.pack(len(host), address.port, address.scope, len(address.local)),
+            host,
+            address.local,
         )
     )
 
@@ -64,22 +65,32 @@ def decode_entries(data: bytes) -> list[Entry]:
         DecodeError: anything but a whole number of entries.
     """
     entries = []
-    reader = Reader(data)
-    while not reader.is_at_end:
-        kind, *halves = _NUMBERS.unpack(reader.take(ENTRY_BYTES))
-        if kind > _ADDRESSED | _CONFIRMED:
-            raise DecodeError(f"an entry of kind {kind}", reader.offset)
-        number, send_limit, ceiling = (halves[at] << 32 | halves[at + 1] for at in (0, 2, 4))
-        address = _decode_address(reader) if kind & _ADDRESSED else None
-        entries.append(Entry(number, send_limit, ceiling, bool(kind & _CONFIRMED), address))
+    at = 0
+    try:
+        while at < len(data):
+            kind, *halves = _NUMBERS.unpack_from(data, at)
+            if kind > _ADDRESSED | _CONFIRMED:
+                raise DecodeError(f"an entry of kind {kind}", at)
+            at += ENTRY_BYTES
+            address = None
+            if kind & _ADDRESSED:
+                address, at = _decode_address(data, at)
+            number, send_limit, ceiling = (halves[half] << 32 | halves[half + 1] for half in (0, 2, 4))
+            entries.append(Entry(number, send_limit, ceiling, bool(kind & _CONFIRMED), address))
+    except struct.error:
+        raise DecodeError("an entry cut off", at) from None
     return entries
 
 
-def _decode_address(reader: Reader) -> Address:
-    start = reader.offset
-    host, port = reader.vector8(), reader.u16()
-    scope, local = int.from_bytes(reader.take(4), "big"), reader.vector8()
+def _decode_address(data: bytes, start: int) -> tuple[Address, int]:
+    """The address at *start*, and where it ends."""
+    host_length, port, scope, local_length = _ADDRESS.unpack_from(data, start)
+    host_at = start + _ADDRESS.size
+    local_at = host_at + host_length
+    end = local_at + local_length
+    if end > len(data):
+        raise DecodeError("an address cut off", start)
     try:
-        return Address(host.decode("ascii"), port, scope, local)
+        return Address(data[host_at:local_at].decode("ascii"), port, scope, data[local_at:end]), end
     except UnicodeDecodeError:
         raise DecodeError("an address that is no text", start) from None

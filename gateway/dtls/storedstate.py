@@ -6,15 +6,21 @@ is readable where it lies is its keeper's affair.
 
 from __future__ import annotations
 
+import struct
+from functools import lru_cache
+from struct import Struct
 from typing import Final, NamedTuple
 
 from gateway.dtls.errors import DecodeError
 from gateway.dtls.keys import KeyBlock
 from gateway.dtls.record import MAX_PLAINTEXT_BYTES
-from gateway.dtls.wire import Reader, encode_vector
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _ENCRYPT_THEN_MAC: Final = 1
+
+# Numbers first, then the lengths of the parts, then these: a hundred thousand are read at a start.
+_KEYS: Final = Struct(">HBH7B")
+_SESSION: Final = Struct(">BQQIQ2H4B")
 
 
 class StoredKeys(NamedTuple):
@@ -64,13 +70,9 @@ class StoredSession(NamedTuple):
 
 def encode_keys(keys: StoredKeys) -> bytes:
     """`StoredKeys` as one string."""
-    parts = [
-        keys.suite.to_bytes(2, "big"),
-        bytes((_ENCRYPT_THEN_MAC * keys.encrypt_then_mac,)),
-        keys.max_content_bytes.to_bytes(2, "big"),
-    ]
-    parts += [encode_vector(part, 1) for part in (*keys.block, keys.peer_cid)]
-    return b"".join(parts)
+    parts = (*keys.block, keys.peer_cid)
+    flags = _ENCRYPT_THEN_MAC * keys.encrypt_then_mac
+    return b"".join((_KEYS.pack(keys.suite, flags, keys.max_content_bytes, *map(len, parts)), *parts))
 
 
 def decode_keys(data: bytes) -> StoredKeys:
@@ -79,34 +81,30 @@ def decode_keys(data: bytes) -> StoredKeys:
     Raises:
         DecodeError: too short, too long, or a flag that is not known.
     """
-    reader = Reader(data)
-    suite, flags = reader.u16(), reader.u8()
+    (suite, flags, max_content_bytes), (*block, peer_cid) = _take_apart(data, _KEYS, 3)
     if flags & ~_ENCRYPT_THEN_MAC:
         raise DecodeError(f"flags {flags}", 2)
-    max_content_bytes = reader.u16()
-    block = KeyBlock(*(reader.vector8() for _ in KeyBlock._fields))
-    peer_cid = reader.vector8()
-    reader.expect_end()
-    return StoredKeys(suite, block, peer_cid, bool(flags), max_content_bytes)
+    return StoredKeys(suite, KeyBlock(*block), peer_cid, bool(flags), max_content_bytes)
 
 
 def encode_session(session: StoredSession) -> bytes:
     """`StoredSession` as one string, with the version of its form in front."""
-    return b"".join(
-        (
-            bytes((_VERSION,)),
-            encode_vector(session.keys, 2),
-            encode_vector(session.cid, 1),
-            session.established_ms.to_bytes(8, "big"),
-            (session.expires_ms or 0).to_bytes(8, "big"),
-            (session.check_ms or 0).to_bytes(4, "big"),
-            encode_vector(session.credential, 2),
-            encode_vector(session.session_id, 1),
-            encode_vector(session.master_secret, 1),
-            session.resumable_ms.to_bytes(8, "big"),
-            encode_vector(session.server_name, 1),
-        )
+    parts = (
+        session.keys,
+        session.credential,
+        session.cid,
+        session.session_id,
+        session.master_secret,
+        session.server_name,
     )
+    numbers = (
+        _VERSION,
+        session.established_ms,
+        session.expires_ms or 0,
+        session.check_ms or 0,
+        session.resumable_ms,
+    )
+    return b"".join((_SESSION.pack(*numbers, *map(len, parts)), *parts))
 
 
 def decode_session(data: bytes) -> StoredSession:
@@ -115,27 +113,38 @@ def decode_session(data: bytes) -> StoredSession:
     Raises:
         DecodeError: another version, too short or too long.
     """
-    reader = Reader(data)
-    version = reader.u8()
-    if version != _VERSION:
-        raise DecodeError(f"a session of version {version}", 0)
-    keys, cid = reader.vector16(), reader.vector8()
-    established_ms = int.from_bytes(reader.take(8), "big")
-    expires_ms = int.from_bytes(reader.take(8), "big") or None
-    check_ms = int.from_bytes(reader.take(4), "big") or None
-    credential, session_id, master_secret = reader.vector16(), reader.vector8(), reader.vector8()
-    resumable_ms = int.from_bytes(reader.take(8), "big")
-    server_name = reader.vector8()
-    reader.expect_end()
+    if data[:1] != bytes((_VERSION,)):
+        raise DecodeError(f"a session of version {data[:1].hex()}", 0)
+    numbers, parts = _take_apart(data, _SESSION, 5)
+    _, established_ms, expires_ms, check_ms, resumable_ms = numbers
+    keys, credential, cid, session_id, master_secret, server_name = parts
     return StoredSession(
         keys,
         cid,
         established_ms,
-        expires_ms,
-        check_ms,
+        expires_ms or None,
+        check_ms or None,
         credential,
         session_id,
         master_secret,
         resumable_ms,
         server_name,
     )
+
+
+def _take_apart(data: bytes, head: Struct, count: int) -> tuple[tuple[int, ...], tuple[bytes, ...]]:
+    """The first *count* numbers of *head*, and the parts whose lengths its others are.
+
+    Raises:
+        DecodeError: too short or too long.
+    """
+    try:
+        values = head.unpack_from(data)
+        return values[:count], _layout(values[count:]).unpack(data[head.size :])
+    except struct.error:
+        raise DecodeError(f"{len(data)} bytes", len(data)) from None
+
+
+@lru_cache(maxsize=256)
+def _layout(lengths: tuple[int, ...]) -> Struct:
+    return Struct("".join(f"{length}s" for length in lengths))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import random
 import tempfile
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.address import Address
+from gateway.app import GC_THRESHOLDS
 from gateway.dtls.endpoint import Endpoint, EndpointConfig
 from gateway.dtls.journal import encode_entry
 from gateway.dtls.keys import KeyBlock
@@ -29,6 +31,7 @@ from registry.store import Registry
 
 RECORDS_PER_S = 3_300
 _ROWS_AT_ONCE = 10_000
+_FAR_OFF_MS = 4_000_000_000_000
 
 
 def main() -> None:
@@ -37,6 +40,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=100_000)
     parser.add_argument("--seconds", type=int, default=300, help="of traffic, run as fast as it goes")
     arguments = parser.parse_args()
+    gc.set_threshold(*GC_THRESHOLDS)
     with tempfile.TemporaryDirectory(dir=".") as folder:
         for line in asyncio.run(measure(Path(folder), arguments.sessions, arguments.seconds)):
             print(line)
@@ -77,7 +81,14 @@ async def _fill(folder: Path, sessions: int) -> None:
 def _row(number: int) -> SessionRow:
     block = KeyBlock(os.urandom(16), os.urandom(16), os.urandom(4), os.urandom(4))
     cid = b"\0" + number.to_bytes(7, "big")
-    stored = StoredSession(encode_keys(StoredKeys(0xC0A8, block)), cid, 1_800_000_000_000)
+    stored = StoredSession(
+        encode_keys(StoredKeys(0xC0A8, block)),
+        cid,
+        established_ms=1_800_000_000_000,
+        session_id=os.urandom(32),
+        master_secret=os.urandom(48),
+        resumable_ms=_FAR_OFF_MS,
+    )
     return SessionRow(number, b"bench-%07d" % number, b"d-0123456789abcdef/0/", encode_session(stored))
 
 

@@ -161,7 +161,7 @@ def test_folder_in_its_place_is_none_and_stays(path):
 
 @pytest.mark.parametrize(
     "statement",
-    ["PRAGMA application_id = 1", "PRAGMA user_version = 2", "DROP TABLE mark", "DELETE FROM mark"],
+    ["PRAGMA application_id = 1", "PRAGMA user_version = 1", "DROP TABLE mark", "DELETE FROM mark"],
 )
 def test_file_of_another_kind_is_none(file, statement):
     file._connection.execute(statement)

@@ -48,7 +48,6 @@ def test_unknown_kind_is_an_error() -> None:
 
 
 def test_host_that_is_no_text_is_an_error() -> None:
-    whole = bytearray(encode_entry(1, 64, 2, False, HOME))
-    whole[ENTRY_BYTES + 1] = 0xFF
+    whole = encode_entry(1, 64, 2, False, HOME)
     with pytest.raises(DecodeError, match="no text"):
-        decode_entries(bytes(whole))
+        decode_entries(whole.replace(b"2001", b"\xff001"))

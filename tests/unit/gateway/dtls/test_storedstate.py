@@ -53,5 +53,5 @@ def test_session_of_another_length_is_an_error(data: bytes) -> None:
 
 
 def test_other_version_is_an_error() -> None:
-    with pytest.raises(DecodeError, match="version 2"):
-        decode_session(b"\2" + encode_session(PLAIN)[1:])
+    with pytest.raises(DecodeError, match="version 01"):
+        decode_session(b"\1" + encode_session(PLAIN)[1:])
