@@ -9,10 +9,13 @@ from gateway.lwm2m.requests import Refusal, prepare
 from registry.commands import NewCommand
 
 
-def make_command(operation: Operation, profile: DeviceProfile | None, ttl_s: int) -> NewCommand | Refusal:
+def make_command(
+    operation: Operation, profile: DeviceProfile | None, ttl_s: int | None
+) -> NewCommand | Refusal:
     """The command that has *operation* done within *ttl_s* seconds, or why the device cannot have it.
 
-    Without a *profile*, the device not being registered, that is found out when it is sent.
+    Without *ttl_s* the gateway's settings say how long it may wait. Without a *profile*, the device not being
+    registered, that is found out when it is sent.
     """
     if profile is not None:
         refusal = prepare(operation, profile)

@@ -28,6 +28,7 @@ def registry_settings(config: GatewayConfig) -> RegistrySettings:
         events_keep_s=config.events.keep_s,
         events_keep_values_s=config.events.keep_values_s,
         value_history=config.values.history,
+        command_ttl_s=config.commands.ttl_s,
         group_window_s=config.registry.group_window_s,
         group_rows=config.registry.group_rows,
         max_pending=config.registry.max_pending,

@@ -324,6 +324,13 @@ class QueueSettings(Section):
     "How long such a device listens after its last message (MAX_TRANSMIT_WAIT); then what it is asked waits."
 
 
+class CommandSettings(Section):
+    """What is stored for devices until it can be sent."""
+
+    ttl_s: Annotated[int, Field(ge=1, le=315_360_000), Seconds] = 86_400
+    "How long a command may wait for its device to be there and awake. Also `--ttl`, for one command."
+
+
 class EventSettings(Section):
     """What happened, for those who read it later."""
 
@@ -370,6 +377,7 @@ class GatewayConfig(BaseSettings):
     coap: CoapSettings = CoapSettings()
     downlink: DownlinkSettings = DownlinkSettings()
     queue: QueueSettings = QueueSettings()
+    commands: CommandSettings = CommandSettings()
     events: EventSettings = EventSettings()
     values: ValueSettings = ValueSettings()
     log: LogSettings = LogSettings()

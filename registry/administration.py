@@ -255,8 +255,8 @@ class Administration:
         Raises:
             KeyUnusable: a new key cannot be sealed.
         """
-        with self._database.snapshot() as connection:
-            shown = serverkey.show(connection)
+        with self._database.snapshot():
+            shown = serverkey.show(self._database)
         if shown.certificate is None and shown.chain is None:
             key = serverkey.obtain(self._database, self._keyring, make, self._entropy)
             shown = ShownServerKey(key.certificate, None)
@@ -297,7 +297,8 @@ class Administration:
                 raise NotAllowed(f"{device.node_id} is frozen; unfreeze it first")
             if commands.count_open(connection, device.number) >= commands.MAX_OPEN:
                 raise NotAllowed(f"{commands.MAX_OPEN} commands wait for {device.node_id} already")
-            number = commands.insert(connection, device, new, self._clock.wall_ms())
+            ttl_s = commands.find_ttl(self._database) if new.ttl_s is None else new.ttl_s
+            number = commands.insert(connection, device, new, ttl_s, self._clock.wall_ms())
             command = commands.find(connection, number)
         assert command is not None, "it was just written"
         return command

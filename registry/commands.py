@@ -11,16 +11,23 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from registry import meta
 from registry.model import Device
 
 if TYPE_CHECKING:
     import sqlite3
 
-DEFAULT_TTL_S = 86_400
+    from registry.sqlite import Database
+
 MAX_OPEN = 1_000
 "Commands that may wait for one device."
 
 PRUNE_CHUNK = 500
+
+DEFAULT_TTL_S = 86_400
+"How long a command may wait, where no gateway said anything yet."
+
+_TTL = "command_ttl_s"
 
 
 class CommandState(StrEnum):
@@ -61,8 +68,8 @@ class NewCommand:
     is_repeatable: bool
     "Whether doing it twice is as good as once."
 
-    ttl_s: int = DEFAULT_TTL_S
-    "How long it may wait."
+    ttl_s: int | None = None
+    "How long it may wait; None: as long as the gateway's settings say."
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +166,21 @@ def from_row(row: Sequence[Any]) -> Command:
     )
 
 
-def insert(connection: sqlite3.Connection, device: Device, new: NewCommand, now_ms: int) -> int:
-    """Add a command for *device*; returns its id."""
+def note_ttl(database: Database, ttl_s: int) -> None:
+    """Let whoever stores a command know how long it may wait unless somebody says otherwise."""
+    if find_ttl(database) != ttl_s:
+        with database.transaction() as connection:
+            meta.write(connection, _TTL, b"%d" % ttl_s)
+
+
+def find_ttl(database: Database) -> int:
+    """What `note_ttl` was told last, by whatever gateway."""
+    noted = meta.find(database, _TTL)
+    return DEFAULT_TTL_S if noted is None else int(noted)
+
+
+def insert(connection: sqlite3.Connection, device: Device, new: NewCommand, ttl_s: int, now_ms: int) -> int:
+    """Add a command for *device* that may wait for *ttl_s*; returns its id."""
     cursor = connection.execute(
         "INSERT INTO command (device, device_id, node_id, operation, paths, request, is_repeatable, state,"
         " created_at_ms, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
@@ -173,7 +193,7 @@ def insert(connection: sqlite3.Connection, device: Device, new: NewCommand, now_
             new.request,
             int(new.is_repeatable),
             now_ms,
-            now_ms + new.ttl_s * 1000,
+            now_ms + ttl_s * 1000,
         ),
     )
     assert cursor.lastrowid is not None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 
-from registry import sessionfile
+from registry import meta, sessionfile
 from registry.errors import StorageUnavailable
 from registry.keyring import Keyring
 from registry.sealing import KEY_BYTES
@@ -115,11 +115,11 @@ def _settle(database: Database, count: _Count, generation: int) -> int:
 
 
 def _read(database: Database) -> _Count | None:
-    rows = database.query("SELECT value FROM meta WHERE key = ?", (_KEY,))
-    return _Count(*_VALUE.unpack(rows[0][0])) if rows else None
+    value = meta.find(database, _KEY)
+    return None if value is None else _Count(*_VALUE.unpack(value))
 
 
 def _write(database: Database, count: _Count) -> None:
     value = _VALUE.pack(count.owner, count.generation, count.is_rising)
     with database.transaction() as connection:
-        connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_KEY, value))
+        meta.write(connection, _KEY, value)

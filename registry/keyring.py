@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from registry import meta
 from registry.errors import KeyUnusable
 from registry.sealing import KEY_BYTES, Sealer, parse_key
 from registry.sqlite import Database, give_to_owner_of, owner_of, sync_directory
@@ -66,9 +67,7 @@ class Keyring:
                 assert len(entropy) == KEY_BYTES
                 self._make_file(entropy)
                 sealer = Sealer(entropy)
-            connection.execute(
-                "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_CHECK, sealer.check_value)
-            )
+            meta.write(connection, _CHECK, sealer.check_value)
         self._sealer = sealer
         return sealer
 
@@ -91,8 +90,7 @@ class Keyring:
         )
 
     def _read_check(self) -> bytes | None:
-        rows = self._database.query("SELECT value FROM meta WHERE key = ?", (_CHECK,))
-        return rows[0][0] if rows else None
+        return meta.find(self._database, _CHECK)
 
     def _describe_source(self) -> str:
         return "NODEGATE_KEY" if self._source.text else str(self._source.file or self.default_file)

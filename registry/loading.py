@@ -9,7 +9,7 @@ import sqlite3
 from array import array
 from collections.abc import Iterable
 
-from registry import devices, registrations
+from registry import devices, meta, registrations
 from registry.axis import Axis, CleanStop
 from registry.clock import Clock
 from registry.feed import ChangeFeed
@@ -26,8 +26,9 @@ _EMPTY_PAGE: array[int] = array("I")
 def take_clean_mark(database: Database) -> CleanStop | None:
     """Remove the mark of a clean stop, durably, and return it; None after an unclean one."""
     with database.transaction() as connection:
-        row = connection.execute("DELETE FROM meta WHERE key = ? RETURNING value", (_CLEAN_STOP,)).fetchone()
-    return None if row is None else CleanStop.decode(row[0])
+        mark = meta.find(database, _CLEAN_STOP)
+        meta.delete(connection, _CLEAN_STOP)
+    return None if mark is None else CleanStop.decode(mark)
 
 
 def load(
@@ -77,7 +78,7 @@ def save_leases(
 
 def save_clean_mark(connection: sqlite3.Connection, stop: CleanStop) -> None:
     """Leave the mark, in the transaction of the last snapshot."""
-    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_CLEAN_STOP, stop.encode()))
+    meta.write(connection, _CLEAN_STOP, stop.encode())
 
 
 def _load_object_lists(connection: sqlite3.Connection, pool: ObjectListPool) -> dict[int, SharedObjects]:

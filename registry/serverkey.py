@@ -5,10 +5,10 @@ Knows bytes and where they lie. What a key or a certificate is, its maker knows:
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from registry import meta
 from registry.keyring import SERVER_KEY, Keyring
 from registry.sealing import KEY_BYTES, NONCE_BYTES, Sealer
 from registry.sqlite import Database
@@ -48,40 +48,31 @@ def obtain(
     """
     sealer = keyring.sealer_for_sealing(entropy(KEY_BYTES))
     with database.transaction() as connection:
-        key = _read(connection, sealer)
+        key = _read(database, sealer)
         if key is None:
             key = make()
             sealed = sealer.seal(key.private_key, _OWNER, entropy(NONCE_BYTES))
-            _write(connection, SERVER_KEY, sealed)
-            _write(connection, _CERTIFICATE, key.certificate)
+            meta.write(connection, SERVER_KEY, sealed)
+            meta.write(connection, _CERTIFICATE, key.certificate)
     return key
 
 
-def show(connection: sqlite3.Connection) -> ShownServerKey:
+def show(database: Database) -> ShownServerKey:
     """What can be seen without opening anything."""
-    return ShownServerKey(_find(connection, _CERTIFICATE), _find(connection, _CHAIN))
+    return ShownServerKey(meta.find(database, _CERTIFICATE), meta.find(database, _CHAIN))
 
 
 def note_chain(database: Database, chain: bytes | None) -> None:
     """Let others know what the gateway shows in place of its own certificate."""
     with database.transaction() as connection:
         if chain is None:
-            connection.execute("DELETE FROM meta WHERE key = ?", (_CHAIN,))
+            meta.delete(connection, _CHAIN)
         else:
-            _write(connection, _CHAIN, chain)
+            meta.write(connection, _CHAIN, chain)
 
 
-def _read(connection: sqlite3.Connection, sealer: Sealer) -> ServerKey | None:
-    sealed, certificate = _find(connection, SERVER_KEY), _find(connection, _CERTIFICATE)
+def _read(database: Database, sealer: Sealer) -> ServerKey | None:
+    sealed, certificate = meta.find(database, SERVER_KEY), meta.find(database, _CERTIFICATE)
     if sealed is None or certificate is None:
         return None
     return ServerKey(sealer.unseal(sealed, _OWNER), certificate)
-
-
-def _find(connection: sqlite3.Connection, key: str) -> bytes | None:
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else row[0]
-
-
-def _write(connection: sqlite3.Connection, key: str, value: bytes) -> None:
-    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))

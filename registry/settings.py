@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from registry.commands import DEFAULT_TTL_S
+
 
 @dataclass(frozen=True, slots=True)
 class RegistrySettings:
@@ -20,6 +22,9 @@ class RegistrySettings:
 
     value_history: int = 100
     "Values kept of each path."
+
+    command_ttl_s: int = DEFAULT_TTL_S
+    "How long a command may wait for its device, unless it says so itself."
 
     group_window_s: float = 0.02
     "Longest wait of a change for others to share its commit."

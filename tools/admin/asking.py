@@ -41,7 +41,7 @@ from gateway.lwm2m.path import Path, parse_path
 from gateway.lwm2m.requests import MAX_DEPTH, Refusal
 from gateway.lwm2m.values import Unfit, parse_object
 from gateway.objectmodel import extend_model, own_model
-from registry.commands import DEFAULT_TTL_S, Command, CommandState
+from registry.commands import Command, CommandState
 from registry.lock import is_held
 from registry.shapes import describe_answer
 from registry.sqlite import parse_url
@@ -71,7 +71,14 @@ AFormat = Annotated[
 Wait = Annotated[
     float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for the end; 0: not at all.")
 ]
-Ttl = Annotated[int, typer.Option(metavar="SECONDS", min=1, help="How long it may wait for the device.")]
+Ttl = Annotated[
+    int | None,
+    typer.Option(
+        metavar="SECONDS",
+        min=1,
+        help="How long it may wait for the device. Without it as the gateway's `commands.ttl_s` says: a day.",
+    ),
+]
 
 
 def read(
@@ -79,7 +86,7 @@ def read(
     paths: Paths,
     format_: AFormat = None,
     wait: Wait = DEFAULT_WAIT_S,
-    ttl: Ttl = DEFAULT_TTL_S,
+    ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -99,7 +106,7 @@ def observe(
     paths: Paths,
     format_: AFormat = None,
     wait: Wait = DEFAULT_WAIT_S,
-    ttl: Ttl = DEFAULT_TTL_S,
+    ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -117,7 +124,7 @@ def cancel(
     paths: Paths,
     format_: AFormat = None,
     wait: Wait = DEFAULT_WAIT_S,
-    ttl: Ttl = DEFAULT_TTL_S,
+    ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -144,7 +151,7 @@ def discover(
         int | None, typer.Option(min=0, max=MAX_DEPTH, help="Levels below the path; since LwM2M 1.2.")
     ] = None,
     wait: Wait = DEFAULT_WAIT_S,
-    ttl: Ttl = DEFAULT_TTL_S,
+    ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -165,7 +172,7 @@ def attributes(
         typer.Argument(metavar="NAME=VALUE|NAME…", help="A name alone takes it away.", show_default=False),
     ],
     wait: Wait = DEFAULT_WAIT_S,
-    ttl: Ttl = DEFAULT_TTL_S,
+    ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -195,7 +202,7 @@ def write(
     ] = False,
     format_: AFormat = None,
     wait: Wait = DEFAULT_WAIT_S,
-    ttl: Ttl = DEFAULT_TTL_S,
+    ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -233,7 +240,7 @@ def execute(
         str, typer.Argument(metavar="ARGS", help="Digits with texts: `0='now',1`.", show_default=False)
     ] = "",
     wait: Wait = DEFAULT_WAIT_S,
-    ttl: Ttl = DEFAULT_TTL_S,
+    ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -259,7 +266,7 @@ def create(
     ],
     format_: AFormat = None,
     wait: Wait = DEFAULT_WAIT_S,
-    ttl: Ttl = DEFAULT_TTL_S,
+    ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -284,7 +291,7 @@ def delete(
     node_id: NodeId,
     path: APath,
     wait: Wait = DEFAULT_WAIT_S,
-    ttl: Ttl = DEFAULT_TTL_S,
+    ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -312,7 +319,7 @@ def _do(
     node_id: str,
     make: Callable[[_Asked], Operation],
     wait_s: float,
-    ttl_s: int,
+    ttl_s: int | None,
     as_json: bool,
 ) -> None:
     """Store the operation that *make* makes, and tell what becomes of it."""

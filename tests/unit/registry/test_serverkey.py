@@ -20,16 +20,11 @@ def obtain(database, make=lambda: KEY):
     return serverkey.obtain(database, Keyring(database), make, bytes)
 
 
-def show(database):
-    with database.snapshot() as connection:
-        return serverkey.show(connection)
-
-
 def test_key_is_made_once_and_sealed(database, tmp_path):
-    assert show(database) == ShownServerKey(None, None)
+    assert serverkey.show(database) == ShownServerKey(None, None)
     assert obtain(database) == KEY
     assert obtain(database, make=lambda: pytest.fail("made again")) == KEY
-    assert show(database) == ShownServerKey(KEY.certificate, None)
+    assert serverkey.show(database) == ShownServerKey(KEY.certificate, None)
     for name in ("n.db", "n.db-wal"):
         assert KEY.private_key not in (tmp_path / name).read_bytes()
     assert "private" not in repr(KEY)
@@ -37,11 +32,11 @@ def test_key_is_made_once_and_sealed(database, tmp_path):
 
 def test_what_the_gateway_shows_instead_is_known_until_it_does_no_longer(database):
     serverkey.note_chain(database, b"chain")
-    assert show(database) == ShownServerKey(None, b"chain")
+    assert serverkey.show(database) == ShownServerKey(None, b"chain")
     serverkey.note_chain(database, b"another")
-    assert show(database).chain == b"another"
+    assert serverkey.show(database).chain == b"another"
     serverkey.note_chain(database, None)
-    assert show(database) == ShownServerKey(None, None)
+    assert serverkey.show(database) == ShownServerKey(None, None)
 
 
 def test_another_key_opens_nothing(database, tmp_path):
