@@ -79,34 +79,27 @@ def coerce(value: object, type_: Type) -> Value:
         Unfit: another kind of value, or a number outside the type's range.
     """
     match type_:
-        case Type.STRING | Type.CORELNK:
-            if isinstance(value, str):
-                return str(value)
-        case Type.INTEGER | Type.UNSIGNED:
-            return _to_integer(value, type_)
-        case Type.TIME:
-            if isinstance(value, float) and math.isfinite(value):
-                value = math.floor(value)
+        case Type.TIME if isinstance(value, float) and math.isfinite(value):
+            return _to_integer(math.floor(value), type_)
+        case Type.INTEGER | Type.UNSIGNED | Type.TIME:
             return _to_integer(value, type_)
         case Type.FLOAT:
             return _to_float(value)
-        case Type.BOOLEAN:
-            if isinstance(value, bool):
-                return value
-        case Type.OPAQUE:
-            if isinstance(value, bytes):
-                return value
-        case Type.OBJLNK:
-            if isinstance(value, ObjectLink):
-                return value
-            if isinstance(value, str):
-                return parse_object_link(value)
-        case Type.MULTIPLE:
-            if value == ():
-                return ()
-        case _:
-            if value is None:
-                return None
+        case Type.STRING | Type.CORELNK if isinstance(value, str):
+            return str(value)
+        case Type.BOOLEAN if isinstance(value, bool):
+            return value
+        case Type.OPAQUE if isinstance(value, bytes):
+            return value
+        case Type.OBJLNK if isinstance(value, ObjectLink):
+            return value
+        case Type.OBJLNK if isinstance(value, str):
+            return parse_object_link(value)
+        case Type.MULTIPLE if value == ():
+            return ()
+        case Type.NONE if value is None:
+            return None
+        case Type.NONE:
             raise Unfit("an executable resource has no value")
     raise Unfit(f"{_describe(value)} is no {type_.value}")
 
