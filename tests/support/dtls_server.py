@@ -56,6 +56,9 @@ class DtlsServer:
     fixed_port: int = 0
     "For clients that know only one; then on some address of loopback. 0: the system's choice."
 
+    is_moving: bool = False
+    "It answers application data, and all that comes after, from another port; it still hears the first."
+
     received: list[bytes] = field(default_factory=list)
     "Application data."
 
@@ -71,13 +74,12 @@ class DtlsServer:
     "What ended the thread before its time."
 
     def __post_init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         host = (
             f"127.1.{secrets.randbelow(256)}.{secrets.randbelow(254) + 1}" if self.fixed_port else "127.0.0.1"
         )
-        self._socket.bind((host, self.fixed_port))
+        self._sockets = [_bound(host, self.fixed_port)]
         self.host: str
-        self.host, self.port = self._socket.getsockname()
+        self.host, self.port = self._sockets[0].getsockname()
         self._endpoint = Endpoint(self.config, secrets.token_bytes, time.monotonic())
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dtls server")
@@ -91,7 +93,8 @@ class DtlsServer:
     ) -> None:
         self._is_over.set()
         self._thread.join()
-        self._socket.close()
+        for each in self._sockets:
+            each.close()
         if self.fault is not None and error is None:
             raise self.fault
 
@@ -121,10 +124,10 @@ class DtlsServer:
     def _run(self) -> None:
         try:
             while not self._is_over.is_set():
-                ready, _, _ = select.select([self._socket], [], [], _TICK_S)
+                ready, _, _ = select.select(self._sockets, [], [], _TICK_S)
                 now = time.monotonic()
-                if ready:
-                    datagram, peer = self._socket.recvfrom(65_536)
+                for each in ready:
+                    datagram, peer = each.recvfrom(65_536)
                     address = Address(*peer)
                     self._handle(list(self._endpoint.receive_datagram(datagram, address, now)))
                 due = self._endpoint.get_timer()
@@ -151,7 +154,15 @@ class DtlsServer:
                 self.failures.append(event)
             elif isinstance(event, ApplicationData):
                 self.received.append(event.data)
+                if self.is_moving and len(self._sockets) == 1:
+                    self._sockets.append(_bound(self.host, 0))
                 self._endpoint.send(event.session, answer_to(event.data), now)
         for datagram, address in self._endpoint.datagrams_to_send():
             self.sent.append(datagram)
-            self._socket.sendto(datagram, (address.host, address.port))
+            self._sockets[-1].sendto(datagram, (address.host, address.port))
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    opened.bind((host, port))
+    return opened

@@ -45,6 +45,8 @@ INSTALL = {
     "coap-client-notls": "apt install libcoap3-bin",
     "aiocoap-client": "pip install aiocoap",
     "pion": f"a sender on pion/dtls; {_FROM_SOURCE}",
+    "pion-rrc": f"a sender on a pion/dtls after 3.1.15, with return routability check; {_FROM_SOURCE}",
+    "wolfssl-sender": f"a sender on wolfSSL with PSK and connection IDs; {_FROM_SOURCE}",
     "demo": f"the demo client of AVSystem/Anjay; {_FROM_SOURCE}",
     "lwm2mclient": f"the client of eclipse-wakaama/wakaama; {_FROM_SOURCE}",
     "lwm2mclient_tinydtls": f"the tinydtls client of eclipse-wakaama/wakaama; {_FROM_SOURCE}",

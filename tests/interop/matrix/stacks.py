@@ -44,11 +44,12 @@ class Material:
         ca = authority()
         made = cls(folder, ca, ca.issue("gateway"), ca.issue("device-1"))
         key = made.device.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        spki = made.device.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        public, spki = made.device.key.public_key(), PublicFormat.SubjectPublicKeyInfo
         for name, content in (
             ("device.pem", made.device.pem + ca.pem),
             ("device.key", key),
-            ("device.pub", spki),
+            ("device.pub", public.public_bytes(Encoding.PEM, spki)),
+            ("device.spki", public.public_bytes(Encoding.DER, spki)),
             ("ca.pem", ca.pem),
             ("identity", IDENTITY.encode()),
             ("psk", KEY),
@@ -217,6 +218,26 @@ def pion(task: Task) -> None:
         client.expect(b"received [0-9a-f]*" + ANSWER.hex().encode())
 
 
+def wolfssl(task: Task) -> None:
+    """A sender on wolfSSL, which connects once more, resumed, when told to."""
+    row, material = task.row, task.material
+    command = [require("wolfssl-sender"), "-to", f"{task.host}:{task.port}", "-suite", task.suite]
+    if row.authentication == PSK:
+        command += ["-identity", IDENTITY, "-key", KEY.hex()]
+    elif row.authentication == X509:
+        command += ["-cert", material.path("device.pem"), "-private", material.path("device.key")]
+        command += ["-ca", material.path("ca.pem")]
+    else:
+        command += ["-rpk", "1", "-cert", material.path("device.spki")]
+        command += ["-private", material.path("device.key")]
+    command += ["-hex", GET.hex(), "-cid", {NO_CID: "-1", CID_SENT: "0", CID_BOTH: "4"}[row.cid]]
+    command += ["-mtu", str(row.mtu_bytes)] if row.mtu_bytes else []
+    command += ["-resume", "1"] if row.is_resumed else []
+    with Program(command) as client:
+        for _ in range(1 + row.is_resumed):
+            client.expect(b"received [0-9a-f]*" + ANSWER.hex().encode())
+
+
 def californium(task: Task) -> None:
     """A client on Scandium; makes its raw public key itself."""
     jars = require_folder("californium", "a client on Californium with its jars in lib/") / "lib" / "*"
@@ -320,6 +341,29 @@ STACKS = (
         ),
         pion,
         shows_own_credential=True,
+    ),
+    Stack(
+        "wolfSSL",
+        Abilities(
+            {
+                0xC0A8: "PSK-AES128-CCM-8",
+                0xC0A4: "PSK-AES128-CCM",
+                0x00A8: "PSK-AES128-GCM-SHA256",
+                0x00AE: "PSK-AES128-CBC-SHA256",
+                0xD001: "ECDHE-PSK-AES128-GCM-SHA256",
+                0xC037: "ECDHE-PSK-AES128-CBC-SHA256",
+                0xC0AE: "ECDHE-ECDSA-AES128-CCM-8",
+                0xC0AC: "ECDHE-ECDSA-AES128-CCM",
+                0xC02B: "ECDHE-ECDSA-AES128-GCM-SHA256",
+                0xC023: "ECDHE-ECDSA-AES128-SHA256",
+            },
+            certificates=(X509, RPK),
+            cids=(NO_CID, CID_SENT, CID_BOTH),
+            resumes=True,
+            # Its MAC of CBC records does not know connection IDs.
+            cannot=lambda row: SUITES[row.suite].is_cbc and row.cid != NO_CID,
+        ),
+        wolfssl,
     ),
     Stack(
         "Californium (Scandium)",
