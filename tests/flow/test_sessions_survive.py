@@ -1,4 +1,4 @@
-"""Sessions that outlive the process: stops, crashes, and files that must not be believed."""
+"""Sessions that outlive the process: one crash after another, and files that must not be believed."""
 
 from __future__ import annotations
 
@@ -7,50 +7,14 @@ import shutil
 
 import pytest
 
-from registry.administration import Administration
-from registry.model import DeviceState, Security
-from registry.sqlite import Database
+from registry.model import Security
 from tests.support.clock import virtual_time
 from tests.support.gateway import gateway_in_memory
 from tools.simulator.events import Registered, Updated
 
-STOPS = pytest.mark.parametrize("is_crashing", [False, True], ids=["stop", "crash"])
-CIDS = pytest.mark.parametrize("cid_length", [8, 0], ids=["cid", "address"])
-
-
-def settings(cid_length: int = 8, **dtls):
-    return {"dtls": {"cid_length": cid_length, **dtls}}
-
 
 def sessions_file(folder):
     return folder / "registry.db.sessions"
-
-
-async def live_through(clock, folder, *, is_crashing=True, first=None):
-    """A device registers, the gateway goes and comes back; gives the new scene's device and how it did."""
-    async with gateway_in_memory(
-        clock, folder, settings=first or settings(), is_crashing=is_crashing
-    ) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
-        await asyncio.sleep(1)
-    async with gateway_in_memory(clock, folder, settings=first or settings(), network=scene.network) as scene:
-        restored = scene.gateway.endpoint.session_count
-        await scene.until(lambda: player.count(Updated) >= 2)
-        assert scene.state("meter-7") is DeviceState.ONLINE
-        return player, restored, scene.gateway.endpoint.counters
-
-
-@STOPS
-@CIDS
-@virtual_time
-async def test_device_goes_on_without_a_handshake(clock, tmp_path, is_crashing, cid_length):
-    player, restored, counters = await live_through(
-        clock, tmp_path, is_crashing=is_crashing, first=settings(cid_length)
-    )
-    assert restored == 1
-    assert counters.handshakes_begun == 0
-    assert player.count(Registered) == 1
 
 
 @virtual_time
@@ -93,24 +57,6 @@ async def test_two_nons_at_most_are_lost_by_a_crash(clock, tmp_path):
         player.update()
         await scene.until(lambda: player.count(Updated))
         assert scene.gateway.endpoint.counters.replayed_records - before <= 2
-
-
-# --- sessions that are not revived
-
-
-@pytest.mark.parametrize("what", ["freeze", "delete", "reset_secret"])
-@virtual_time
-async def test_session_of_a_lost_credential_is_not_revived(clock, tmp_path, what):
-    async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
-        await asyncio.sleep(1)
-    with Administration(Database.open(tmp_path / "registry.db"), clock=clock) as administration:
-        getattr(administration, what)("meter-7")
-    async with gateway_in_memory(clock, tmp_path) as scene:
-        assert scene.gateway.endpoint.session_count == 0
-        await asyncio.sleep(60)
-    assert b"meter-7" not in sessions_file(tmp_path).read_bytes()
 
 
 @virtual_time
@@ -186,7 +132,7 @@ async def test_no_session_comes_from_a_file_that_is_not_the_right_one(clock, tmp
 
 @virtual_time
 async def test_without_persistence_sessions_end_and_the_file_goes(clock, tmp_path):
-    async with gateway_in_memory(clock, tmp_path, settings=settings(persist_sessions=False)) as scene:
+    async with gateway_in_memory(clock, tmp_path, settings={"dtls": {"persist_sessions": False}}) as scene:
         player = scene.play("meter-7", Security.PSK, lifetime_s=300)
         await scene.until(player.is_registered)
         assert not sessions_file(tmp_path).exists()
