@@ -63,6 +63,28 @@ def configure(
     logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)
 
 
+def defer_to_logging() -> None:
+    """Hand log lines to the `logging` loggers of our names, unless the program has configured structlog.
+
+    For a gateway that is part of somebody else's program, which decides what is told and where.
+    """
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            hide_secrets,
+            neutralise_controls,
+            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
 def hide_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Replace the value of every field of `SECRET_FIELDS`; other bytes become hex."""
     return {

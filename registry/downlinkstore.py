@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from registry import commands, models, observations
 from registry.commands import Command, CommandResult, CommandState
-from registry.commit import Attached, Done
+from registry.commit import Attached, CommitOutcome, Done
 from registry.downlink import EndCommand, ForgetObservation, MarkSent, PutObservation, Requeue
 from registry.model import Device, Origin, Reading
 from registry.models import StoredDefinition
@@ -19,7 +19,7 @@ from registry.observations import Observation
 from registry.sqlite import Database
 
 OnCommands = Callable[[Sequence[Command]], None]
-
+OnEnd = Callable[[int], None]
 
 Submit = Callable[[int, Callable[[Device], Attached], Done], None]
 "Has what the second makes of the device with this number committed, or tells the third why not."
@@ -46,6 +46,7 @@ class DownlinkStore:
         self._database = database
         self._history = history
         self._listeners: list[OnCommands] = []
+        self._end_listeners: list[OnEnd] = []
 
     async def load(self) -> Downlink:
         """The commands that have not ended, by device and in their order; and all observations.
@@ -66,6 +67,10 @@ class DownlinkStore:
     def on_commands(self, listener: OnCommands) -> None:
         """Have *listener* called with the commands that were stored from outside, in their order."""
         self._listeners.append(listener)
+
+    def on_end(self, listener: OnEnd) -> None:
+        """Have *listener* called with the id of each command whose end was committed here."""
+        self._end_listeners.append(listener)
 
     def notice(self, new: Sequence[Command]) -> None:
         """Called by the store: *new* ones were stored, some of which may have ended already."""
@@ -92,9 +97,15 @@ class DownlinkStore:
     ) -> None:
         """Commit the end of *command* with the values that came with it."""
         history = self._history
+
+        def conclude(outcome: CommitOutcome) -> None:
+            done(outcome)
+            for listener in () if outcome.failure else self._end_listeners:
+                listener(command.id)
+
         self._submit(
             command.device,
-            lambda device: EndCommand(device, command.id, state, result, readings, origin, history, done),
+            lambda device: EndCommand(device, command.id, state, result, readings, origin, history, conclude),
             done,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from gateway.lwm2m.operations import Operation
 from gateway.lwm2m.requests import Refusal
 from registry.administration import Administration
 from registry.commands import Command, CommandState
+from registry.errors import StorageUnavailable
 from registry.events import EventType
 from registry.model import Origin, Registration
 
@@ -23,7 +25,10 @@ OPERATION_TTL_S = 60
 "How long an operation may wait for its device to be there and awake."
 
 GLANCE_S = 0.02
-"How often the registry is looked at while something is waited for."
+"How often it is looked for a registration or a report while one is waited for."
+
+_LONG_GLANCE_S = 0.25
+"The same for the end of a command, of which the registry tells unless it came from outside."
 
 T = TypeVar("T")
 
@@ -37,6 +42,8 @@ class Asking:
         self._administration = administration
         self._thread = thread
         self._is_over = False
+        self._awaited: dict[int, asyncio.Event] = {}
+        opened.registry.downlink.on_end(self._note_end)
 
     def end(self) -> None:
         """From now on nothing can be asked."""
@@ -83,14 +90,38 @@ class Asking:
         if isinstance(new, Refusal):
             raise ValueError(new.text)
         command = await self.administer(lambda admin: admin.store_command(node_id, new))
-        while not command.has_ended:
-            await asyncio.sleep(GLANCE_S)
-            command = await self.administer(partial(Administration.get_command, id_=command.id))
+        await self.take_notice()
+        command = await self._wait_for_end(command)
         code = command.result.code
         if command.state is not CommandState.ANSWERED or code is None or not code.startswith("2."):
             why = command.result.error or code or command.state.value
             raise DeviceError(f"{operation.name} {' '.join(new.paths)} of {node_id}: {why}", code)
         return command
+
+    async def take_notice(self) -> None:
+        """Have the gateway look at once at what was changed from outside, as its worker does now and then."""
+        while True:
+            try:
+                return await self.opened.registry.poll_changes()
+            except StorageUnavailable:
+                await asyncio.sleep(_LONG_GLANCE_S)
+
+    async def _wait_for_end(self, command: Command) -> Command:
+        ended = self._awaited[command.id] = asyncio.Event()
+        try:
+            while True:
+                command = await self.administer(partial(Administration.get_command, id_=command.id))
+                if command.has_ended:
+                    return command
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LONG_GLANCE_S):
+                        await ended.wait()
+        finally:
+            del self._awaited[command.id]
+
+    def _note_end(self, id_: int) -> None:
+        if id_ in self._awaited:
+            self._awaited[id_].set()
 
     async def last_event(self) -> int:
         """Id of the newest event of the registry."""

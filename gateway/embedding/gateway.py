@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+from gateway import logs
 from gateway.app import opened, work
 from gateway.embedding.asking import GLANCE_S, Asking
 from gateway.embedding.device import Device
@@ -49,13 +50,15 @@ class Gateway:
         self._sections.setdefault("server", {}).update(
             host=(host,), coap_port=coap_port, coaps_port=coaps_port
         )
-        # What is created here should count at once.
-        self._sections.setdefault("registry", {}).setdefault("poll_s", GLANCE_S)
+        if db is None:
+            # Whoever tests waits for each change by itself: there is none that could share its commit.
+            self._sections.setdefault("registry", {}).setdefault("group_window_s", 0)
         GatewayConfig.model_validate(self._sections)
         self._stack = AsyncExitStack()
         self._current: Asking | None = None
 
     async def __aenter__(self) -> Self:
+        logs.defer_to_logging()
         async with AsyncExitStack() as stack:
             url = self._db
             if url is None:
@@ -95,8 +98,7 @@ class Gateway:
         """
         wanted = Security(security)
         created = await self._asking.administer(lambda admin: admin.create(node_id, wanted, secret))
-        while self._asking.opened.registry.find_device(node_id) is None:  # noqa: ASYNC110
-            await asyncio.sleep(GLANCE_S)
+        await self._asking.take_notice()
         return created.secret
 
     async def device(self, node_id: str, timeout: float = 30) -> Device:  # noqa: ASYNC109

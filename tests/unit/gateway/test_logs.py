@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from gateway.logs import HIDDEN, configure
+from gateway.logs import HIDDEN, configure, defer_to_logging
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +114,27 @@ def test_libraries_are_told_from_warning_on_in_the_same_form() -> None:
     line = json.loads(stream.getvalue())
     assert line["event"] == "trouble with x"
     assert line["level"] == "warning"
+
+
+def test_part_of_another_program_leaves_lines_to_its_handlers(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    structlog.reset_defaults()
+    defer_to_logging()
+    with caplog.at_level(logging.INFO, "gateway.test"):
+        structlog.get_logger("gateway.test").info("device refused", node_id="meter\x1b[2J", secret=b"12345678")
+        structlog.get_logger("gateway.test").debug("too fine")
+    [record] = caplog.records
+    assert (record.name, record.levelname) == ("gateway.test", "INFO")
+    assert record.getMessage().startswith("device refused")
+    assert "\x1b" not in record.getMessage()
+    assert HIDDEN in record.getMessage()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_program_that_configured_structlog_keeps_its_way() -> None:
+    stream = io.StringIO()
+    configure("info", "json", stream)
+    defer_to_logging()
+    structlog.get_logger("gateway.test").info("device refused")
+    assert json.loads(stream.getvalue())["event"] == "device refused"

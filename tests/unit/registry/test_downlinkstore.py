@@ -91,6 +91,19 @@ async def test_end_is_written_with_values_and_their_event(registry, place) -> No
     assert await registry.downlink.load() == ([], [])
 
 
+async def test_end_is_told_once_it_is_committed_and_only_then(registry, place) -> None:
+    told: list[int] = []
+    registry.downlink.on_end(told.append)
+    ended, taken_back = store(place), store(place)
+    with place.administration() as administration:
+        administration.cancel_command(taken_back.id)
+    for command in (ended, taken_back):
+        registry.downlink.end(command, CommandState.ANSWERED, ANSWER, Outcomes())
+    assert told == []
+    await registry.flush()
+    assert told == [ended.id]
+
+
 @pytest.mark.parametrize("change", ["mark_sent", "requeue", "end"])
 async def test_command_that_was_taken_back_is_left_alone(registry, place, change: str) -> None:
     command, done = store(place), Outcomes()
