@@ -18,11 +18,12 @@ from typing import Final, NamedTuple
 
 from gateway.address import Address
 from gateway.dtls.counters import Counters
+from gateway.dtls.departed import Departed, DepartedSessions
 from gateway.dtls.journal import encode_entry
 from gateway.dtls.record import MAX_SEQUENCE, Record
 from gateway.dtls.resumption import Resumables
 from gateway.dtls.session import UNLIMITED_CEILING, UNLIMITED_SENDING, Session
-from gateway.dtls.storedstate import StoredSession, encode_session
+from gateway.dtls.storedstate import StoredSession, encode_session, forget_traffic_keys
 
 RESERVED: Final = 64
 "Numbers in a block: what a crash may leave out."
@@ -106,6 +107,7 @@ class Durability:
     __slots__ = (
         "_asking",
         "_counters",
+        "_departed",
         "_fresh",
         "_gone",
         "_held",
@@ -126,11 +128,12 @@ class Durability:
 
         self._asking: dict[int, Session] = {}
         self._fresh: dict[int, Session] = {}
+        self._departed = DepartedSessions()
         self._moved: set[int] = set()
         self._gone: list[int] = []
         self._held: dict[int, list[HeldRecord]] = {}
         self._held_bytes = 0
-        self._sweep: Iterator[Session] | None = None
+        self._sweep: Iterator[Session | Departed] | None = None
         self._is_urgent = False
         self._is_lifted = False
 
@@ -142,6 +145,7 @@ class Durability:
         if self._is_urgent:
             return Urgency.NOW
         is_waiting = self.dirty or self._asking or self._fresh or self._gone or self._sweep is not None
+        is_waiting = is_waiting or self._departed.has_unsaved
         return Urgency.SOON if is_waiting else Urgency.NONE
 
     # --- from the sessions at work
@@ -152,17 +156,27 @@ class Durability:
             session.ceiling = -1
             session.send_limit = _reserve(session.next_sequence)
             self._fresh[session.number] = session
+            self.forget(session.identity)
 
-    def drop(self, session: Session) -> None:
-        """*session* is over."""
+    def drop(self, session: Session, *, can_be_resumed: bool = False) -> None:
+        """*session* is over; *can_be_resumed*: unless it has no session ID."""
         number = session.number
         self.dirty.pop(number, None)
         self._asking.pop(number, None)
         self._moved.discard(number)
         for held in self._held.pop(number, ()):
             self._held_bytes -= len(held.record.fragment)
-        if self._fresh.pop(number, None) is None and not self._is_lifted:
+        is_on_disk = self._fresh.pop(number, None) is None
+        if self._is_lifted:
+            return
+        if can_be_resumed and session.session_id:
+            self._gone += self._departed.add(session)
+        elif is_on_disk:
             self._gone.append(number)
+
+    def forget(self, identity: bytes) -> None:
+        """No session of *identity* that is over can be resumed any more."""
+        self._gone += self._departed.forget(identity)
 
     def rewrite(self, session: Session) -> None:
         """It can no longer be resumed by its id: its row must not hold the secret any more."""
@@ -216,6 +230,7 @@ class Durability:
             self._put_back(received)
         moved, self._moved = self._moved, set()
         asking, self._asking = self._asking, {}
+        departed = self._take_departed(now, wall_ms)
         gone, self._gone = self._gone, []
         is_sweeping = self._sweep is not None
         swept = self._take_swept(now)
@@ -233,7 +248,7 @@ class Durability:
             )
             promises.append(promise)
         return Batch(
-            [StoredRow(session, self._state_of(session, now, wall_ms)) for session in fresh.values()],
+            [StoredRow(each, self._state_of(each, now, wall_ms)) for each in fresh.values()] + departed,
             gone,
             b"".join(entries),
             promises,
@@ -254,8 +269,12 @@ class Durability:
         return released
 
     def sweep(self, sessions: Iterable[Session]) -> None:
-        """Give each of *sessions* an entry in the batches to come, so that older ones can go."""
-        self._sweep = iter(list(sessions))
+        """Give each of *sessions* an entry in the batches to come, so that older ones can go.
+
+        Secrets by which nobody resumes a session any more go too.
+        """
+        all_there_are: list[Session | Departed] = [*sessions, *self._departed.all()]
+        self._sweep = iter(all_there_are)
 
     def lift(self, sessions: Iterable[Session]) -> list[HeldRecord]:
         """There is no file any more: nothing waits for it. Gives what was held."""
@@ -268,7 +287,12 @@ class Durability:
         self._held_bytes = 0
         self._forget_changes()
         self._fresh.clear()
+        self._departed.clear()
         return released
+
+    def restore_departed(self, departed: Departed) -> None:
+        """A session that ended in an earlier run can still be resumed: its row stays."""
+        self._departed.restore(departed)
 
     def begin(self, sessions: Iterable[Session]) -> None:
         """There is a file again, and nothing in it. It must not count before all *sessions* are in it."""
@@ -306,13 +330,30 @@ class Durability:
     def _take_swept(self, now: float) -> dict[int, Session]:
         if self._sweep is None:
             return {}
-        sessions = list(islice(self._sweep, SWEEP_SESSIONS))
-        if len(sessions) < SWEEP_SESSIONS:
+        some = list(islice(self._sweep, SWEEP_SESSIONS))
+        if len(some) < SWEEP_SESSIONS:
             self._sweep = None
-        for session in sessions:
-            if session.session_id and self._resumables.find(session.session_id, now) is None:
-                self.rewrite(session)
-        return {session.number: session for session in sessions if not session.is_over}
+        swept = {}
+        for each in some:
+            is_stale = each.session_id and self._resumables.find(each.session_id, now) is None
+            if isinstance(each, Departed):
+                if is_stale and self._departed.is_known(each):
+                    self.forget(each.identity)
+                continue
+            if is_stale:
+                self.rewrite(each)
+            if not each.is_over:
+                swept[each.number] = each
+        return swept
+
+    def _take_departed(self, now: float, wall_ms: int) -> list[StoredRow]:
+        rows = []
+        for session in self._departed.take_unsaved(FRESH_SESSIONS):
+            if self._resumables.find(session.session_id, now) is None:
+                self.forget(session.identity)
+            else:
+                rows.append(StoredRow(session, self._state_of(session, now, wall_ms)))
+        return rows
 
     def _put_back(self, received: dict[int, Session]) -> None:
         """Sessions whose own row is not in this batch must wait for it."""
@@ -327,7 +368,7 @@ class Durability:
         entry = self._resumables.find(session.session_id, now) if session.session_id else None
         return encode_session(
             StoredSession(
-                session.keys,
+                forget_traffic_keys(session.keys) if session.is_over else session.keys,
                 session.cid,
                 at_ms(session.established_at),
                 None if session.expires_at is None else at_ms(session.expires_at),
@@ -337,6 +378,7 @@ class Durability:
                 b"" if entry is None else entry.master,
                 0 if entry is None else at_ms(entry.expires_at),
                 b"" if entry is None else entry.server_name,
+                session.is_over,
             )
         )
 

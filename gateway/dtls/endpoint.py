@@ -15,6 +15,7 @@ from typing import Final
 from gateway.address import Address
 from gateway.dtls.counters import Counters
 from gateway.dtls.credential import Credential
+from gateway.dtls.departed import Departed
 from gateway.dtls.durability import Batch, Durability, Urgency
 from gateway.dtls.errors import DecodeError
 from gateway.dtls.events import CredentialAccepted, Event, SessionEnd
@@ -150,6 +151,8 @@ class Endpoint:
         sessions = self._sessions.of_identity(identity)
         ended: list[Event] = [self._traffic.end(each, SessionEnd.ENDED, notify=True) for each in sessions]
         self._resumables.end_identity(identity)
+        if self._traffic.durability is not None:
+            self._traffic.durability.forget(identity)
         return ended + self._handshakes.end_identity(identity)
 
     # --- sessions that outlive the process; only with `EndpointConfig.persist_sessions`
@@ -194,6 +197,18 @@ class Endpoint:
             self._resumables.add(stored.session_id, resumable, now)
         self._handshakes.begin_after(entry.number)
         return session if session is not None and self._traffic.restore(session) else None
+
+    def restore_resumable(
+        self, number: int, identity: bytes, stored: StoredSession, now: float, wall_ms: int
+    ) -> bool:
+        """Let a session that ended in an earlier run be resumed; False: it cannot be, and its row may go."""
+        self._handshakes.begin_after(number)
+        resumable = restore_resumable(identity, stored, now, wall_ms)
+        if resumable is None or not self._config.resumption_s:
+            return False
+        self._resumables.add(stored.session_id, resumable, now)
+        self._durability.restore_departed(Departed(number, identity, stored.session_id))
+        return True
 
     def last_entries(self) -> Iterator[bytes]:
         """Rows that end the journal, once nothing is received or sent any more and all else is stored."""

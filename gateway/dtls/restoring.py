@@ -98,6 +98,8 @@ def restore_resumable(identity: bytes, stored: StoredSession, now: float, wall_m
     """What lets the session be resumed by its id; None where it can not be (any more)."""
     if not stored.master_secret or stored.resumable_ms <= wall_ms:
         return None
+    if stored.expires_ms is not None and stored.expires_ms <= wall_ms:
+        return None
     keys = decode_keys(stored.keys)
     ends_at = None if stored.expires_ms is None else now + (stored.expires_ms - wall_ms) / 1000
     return Resumable(

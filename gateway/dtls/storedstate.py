@@ -20,7 +20,7 @@ _ENCRYPT_THEN_MAC: Final = 1
 
 # Numbers first, then the lengths of the parts, then these: a hundred thousand are read at a start.
 _KEYS: Final = Struct(">HBH7B")
-_SESSION: Final = Struct(">BQQIQ2H4B")
+_SESSION: Final = Struct(">B?QQIQ2H4B")
 
 
 class StoredKeys(NamedTuple):
@@ -67,6 +67,9 @@ class StoredSession(NamedTuple):
     server_name: bytes = b""
     "Which it must be resumed for; empty: none was named."
 
+    is_over: bool = False
+    "It can only be resumed: there is nothing to encrypt with in its keys."
+
 
 def encode_keys(keys: StoredKeys) -> bytes:
     """`StoredKeys` as one string."""
@@ -99,6 +102,7 @@ def encode_session(session: StoredSession) -> bytes:
     )
     numbers = (
         _VERSION,
+        session.is_over,
         session.established_ms,
         session.expires_ms or 0,
         session.check_ms or 0,
@@ -115,8 +119,8 @@ def decode_session(data: bytes) -> StoredSession:
     """
     if data[:1] != bytes((_VERSION,)):
         raise DecodeError(f"a session of version {data[:1].hex()}", 0)
-    numbers, parts = _take_apart(data, _SESSION, 5)
-    _, established_ms, expires_ms, check_ms, resumable_ms = numbers
+    numbers, parts = _take_apart(data, _SESSION, 6)
+    _, is_over, established_ms, expires_ms, check_ms, resumable_ms = numbers
     keys, credential, cid, session_id, master_secret, server_name = parts
     return StoredSession(
         keys,
@@ -129,7 +133,14 @@ def decode_session(data: bytes) -> StoredSession:
         master_secret,
         resumable_ms,
         server_name,
+        bool(is_over),
     )
+
+
+def forget_traffic_keys(keys: bytes) -> bytes:
+    """Of `StoredKeys`, encoded: what is needed to resume the session, and no more."""
+    stored = decode_keys(keys)
+    return encode_keys(stored._replace(block=KeyBlock(*(b"" for _ in KeyBlock._fields)), peer_cid=b""))
 
 
 def _take_apart(data: bytes, head: Struct, count: int) -> tuple[tuple[int, ...], tuple[bytes, ...]]:

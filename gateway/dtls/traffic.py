@@ -209,7 +209,7 @@ class Traffic:
         self._checks.end(session)
         self._table.remove(session)
         if self.durability is not None:
-            self.durability.drop(session)
+            self.durability.drop(session, can_be_resumed=reason in _RESUMABLE_ENDS)
         return SessionEnded(session, reason)
 
     def adopt(self, session: Session) -> list[Event] | None:

@@ -38,6 +38,9 @@ UPKEEP_S = 30.0
 RETRY_S = 1.0
 "How often a file that must not count any more is gone for."
 
+SWEEP_S = 3600.0
+"How often all sessions are swept at least: secrets that are good for nothing any more leave the file."
+
 SWEEP_BYTES = 1 << 20
 SWEEP_BYTES_PER_SESSION = 100
 "A journal beyond both together is swept: twice what the entries of all sessions take."
@@ -63,6 +66,7 @@ class SessionKeeper:
         self._is_disowned = False
         self._is_whole = file is not None
         self._is_sweeping = False
+        self._swept_at = clock.monotonic()
         self._is_closing = False
         self._journal_bytes = 0
         self._swept_bytes = 0
@@ -108,7 +112,7 @@ class SessionKeeper:
         for stored in sorted(rows):
             if not self._restore(self._file, stored, entries, holds):
                 self._refused.append(stored.number)
-        count = len(rows) - len(self._refused)
+        count = coaps.endpoint.session_count
         log.info("sessions restored", sessions=count, refused=len(self._refused))
         if self._refused:
             self._start()
@@ -138,6 +142,8 @@ class SessionKeeper:
     async def maintain(self) -> None:
         """Empty the log; after a failure see that no file counts, then go on without, then make another."""
         if self._file is not None and not self._is_failed:
+            if self._is_sweep_due():
+                self.attend(Urgency.NOW)
             try:
                 await self._run(self._file.checkpoint)
             except StorageUnavailable as error:
@@ -186,8 +192,7 @@ class SessionKeeper:
         entries: dict[int, Entry],
         holds: Callable[[bytes, bytes], bool],
     ) -> bool:
-        entry = entries.get(row.number)
-        if entry is None or not holds(row.identity, row.credential):
+        if not holds(row.identity, row.credential):
             return False
         state = file.unseal(row)
         if state is None:
@@ -196,8 +201,12 @@ class SessionKeeper:
             stored = decode_session(state)
         except DecodeError:
             return False
+        endpoint = self._coaps.endpoint
         now, wall_ms = self._clock.monotonic(), self._clock.wall_ms()
-        session = self._coaps.endpoint.restore(row.identity, stored, entry, now, wall_ms)
+        if stored.is_over:
+            return endpoint.restore_resumable(row.number, row.identity, stored, now, wall_ms)
+        entry = entries.get(row.number)
+        session = None if entry is None else endpoint.restore(row.identity, stored, entry, now, wall_ms)
         if session is not None:
             session.credential = row.credential
         return session is not None
@@ -211,11 +220,10 @@ class SessionKeeper:
         if self._file is None or self._is_failed or self._is_closing:
             return
         endpoint = self._coaps.endpoint
-        begins_sweep = not self._is_sweeping and self._journal_bytes > (
-            SWEEP_BYTES + SWEEP_BYTES_PER_SESSION * endpoint.session_count
-        )
+        begins_sweep = self._is_sweep_due()
         if begins_sweep:
             self._is_sweeping = True
+            self._swept_at = self._clock.monotonic()
             self._swept_bytes = 0
             endpoint.sweep()
         batch = endpoint.take_batch(self._clock.monotonic(), self._clock.wall_ms())
@@ -226,6 +234,12 @@ class SessionKeeper:
         job = partial(_write, self._file, batch, gone, begins_sweep, makes_whole)
         self._writing = self._run(job)
         self._writing.add_done_callback(self._finish)
+
+    def _is_sweep_due(self) -> bool:
+        if self._is_sweeping:
+            return False
+        limit = SWEEP_BYTES + SWEEP_BYTES_PER_SESSION * self._coaps.endpoint.session_count
+        return self._journal_bytes > limit or self._clock.monotonic() - self._swept_at > SWEEP_S
 
     def _finish(self, future: asyncio.Future[None]) -> None:
         batch, self._batch, self._writing = self._batch, None, None

@@ -19,7 +19,7 @@ from gateway.dtls.events import (
 )
 from gateway.dtls.session import Session
 from gateway.dtls.settings import ClientConfig
-from gateway.dtls.storedstate import decode_session
+from gateway.dtls.storedstate import decode_keys, decode_session
 from gateway.dtls.suites import PREFERRED_SUITES, SUITES
 from tests.support.certificates import authority
 from tests.support.dtls_pair import IDENTITY, PSK, Pair, Server, drop, only
@@ -298,3 +298,119 @@ def test_secret_of_a_session_leaves_the_disk_when_a_newer_one_takes_its_place() 
     older, newer = (decode_session(state) for _, state in server.disk.rows.values())
     assert older.master_secret == b""
     assert len(newer.master_secret) == 48
+
+
+def left_pair(**changes: float) -> tuple[StoringServer, Pair]:
+    """A session that was on disk, and that its client has closed."""
+    server, pair = stored_pair(**changes)
+    pair.client.close(pair.now)
+    pair.exchange()
+    server.store()
+    assert server.sessions == []
+    return server, pair
+
+
+def come_back(server: StoringServer, pair: Pair) -> bool:
+    """The client of *pair* connects to *server*; whether it went on with its earlier session."""
+    again = Pair(replace(CLIENT, resumable=pair.client.resumable), server=server, seed="again")
+    session = again.handshake()
+    assert session.identity == IDENTITY
+    return len(only(ResumptionRequested, server.events)) == 1
+
+
+@pytest.mark.parametrize("passed_s", [10.0, 2_000.0])
+def test_session_that_was_closed_is_resumed_after_a_crash_while_its_time_is_not_over(passed_s: float) -> None:
+    server, pair = left_pair(resumption_s=1_000.0)
+    server.pass_time(passed_s)
+    after = server.crash()
+    assert after.restored == []
+    assert after.endpoint.resumable_count == (passed_s < 1_000.0)
+    assert come_back(after, pair) is (passed_s < 1_000.0)
+
+
+def test_closed_session_keeps_no_traffic_keys_on_disk() -> None:
+    server, _ = stored_pair()
+    ((_, before),) = server.disk.rows.values()
+    block = decode_keys(decode_session(before).keys).block
+    server, _ = left_pair()
+    ((_, after),) = server.disk.rows.values()
+    assert decode_session(after).is_over
+    assert len(decode_session(after).master_secret) == 48
+    assert any(block)
+    assert not any(decode_keys(decode_session(after).keys).block)
+
+
+def test_row_of_a_closed_session_goes_with_its_time() -> None:
+    server, _ = left_pair(resumption_s=1_000.0)
+    server.pass_time(500.0)
+    server.endpoint.sweep()
+    server.store()
+    assert len(server.disk.rows) == 1
+    server.pass_time(1_500.0)
+    server.endpoint.sweep()
+    server.store()
+    assert server.disk.rows == {}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_row_of_a_closed_session_goes_when_it_is_resumed(is_restarted: bool) -> None:
+    server, pair = left_pair()
+    after = server.crash() if is_restarted else server
+    assert come_back(after, pair)
+    after.store()
+    ((_, state),) = after.disk.rows.values()
+    assert not decode_session(state).is_over
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_row_of_a_closed_session_goes_with_a_newer_session(is_restarted: bool) -> None:
+    server, _ = left_pair()
+    after = server.crash() if is_restarted else server
+    Pair(CLIENT, server=after, seed="second").handshake()
+    after.store()
+    ((_, state),) = after.disk.rows.values()
+    assert not decode_session(state).is_over
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_row_of_a_closed_session_goes_with_its_credential(is_restarted: bool) -> None:
+    server, _ = left_pair()
+    after = server.crash() if is_restarted else server
+    after.endpoint.end_sessions(IDENTITY, after.now)
+    after.store()
+    assert after.disk.rows == {}
+
+
+def test_only_the_newest_closed_session_of_an_identity_stays() -> None:
+    server, _ = left_pair()
+    pair = Pair(CLIENT, server=server, seed="second")
+    pair.handshake()
+    pair.client.close(pair.now)
+    pair.exchange()
+    server.store()
+    ((_, state),) = server.disk.rows.values()
+    assert pair.client.resumable is not None
+    assert decode_session(state).session_id == pair.client.resumable.session_id
+
+
+def test_closed_session_is_not_resumed_after_the_end_of_its_certificate() -> None:
+    server = StoringServer(config=replace(ENDPOINT, persist_sessions=True))
+    config = replace(CLIENT, suites=(0xC0AE,))
+    pair = Pair(config, server=server)
+    server.judge = lambda presented: CredentialAccepted(b"device-1", server.now + 500.0)
+    pair.handshake()
+    server.store()
+    pair.say(b"first")
+    pair.client.close(pair.now)
+    pair.exchange()
+    server.store()
+    assert len(server.disk.rows) == 1
+    assert server.crash().endpoint.resumable_count == 1
+    server.pass_time(600.0)
+    assert server.crash().endpoint.resumable_count == 0
+
+
+def test_closed_session_is_not_resumed_where_resumption_is_off_by_now() -> None:
+    server, _ = left_pair()
+    server.config = replace(server.config, resumption_s=0.0)
+    assert server.crash().endpoint.resumable_count == 0

@@ -7,7 +7,10 @@ import shutil
 
 import pytest
 
+from gateway.persistence.keeper import SWEEP_S, UPKEEP_S
+from registry.administration import Administration
 from registry.model import Security
+from registry.sqlite import Database
 from tests.support.clock import virtual_time
 from tests.support.gateway import gateway_in_memory
 from tools.simulator.events import Registered, Updated
@@ -68,6 +71,44 @@ async def test_session_that_ended_leaves_nothing_in_the_file(clock, tmp_path):
         assert b"meter-7" in sessions_file(tmp_path).read_bytes()
         scene.administration.freeze("meter-7")
         await asyncio.sleep(60)
+        for path in tmp_path.glob("registry.db.sessions*"):
+            assert b"meter-7" not in path.read_bytes()
+
+
+# --- sessions that are over and can be resumed
+
+
+@pytest.mark.parametrize("is_crashing", [False, True], ids=["stop", "crash"])
+@pytest.mark.parametrize("is_frozen", [False, True], ids=["welcome", "frozen"])
+@virtual_time
+async def test_session_that_its_device_closed_can_be_resumed_by_the_next_start(
+    clock, tmp_path, is_crashing, is_frozen
+):
+    async with gateway_in_memory(clock, tmp_path, is_crashing=is_crashing) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+        player.driver.stop()
+        await scene.until(lambda: scene.gateway.endpoint.session_count == 0)
+        await asyncio.sleep(1)
+    if is_frozen:
+        with Administration(Database.open(tmp_path / "registry.db"), clock=clock) as administration:
+            administration.freeze("meter-7")
+    async with gateway_in_memory(clock, tmp_path) as scene:
+        assert scene.gateway.endpoint.session_count == 0
+        assert scene.gateway.endpoint.resumable_count == (not is_frozen)
+    assert (b"meter-7" in sessions_file(tmp_path).read_bytes()) is not is_frozen
+
+
+@virtual_time
+async def test_closed_session_leaves_the_file_with_its_time(clock, tmp_path):
+    settings = {"dtls": {"resumption_s": 5000}}
+    async with gateway_in_memory(clock, tmp_path, settings=settings, is_crashing=True) as scene:
+        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
+        await scene.until(player.is_registered)
+        player.driver.stop()
+        await asyncio.sleep(4000)
+        assert b"meter-7" in sessions_file(tmp_path).read_bytes()
+        await asyncio.sleep(1000 + SWEEP_S + 2 * UPKEEP_S)
         for path in tmp_path.glob("registry.db.sessions*"):
             assert b"meter-7" not in path.read_bytes()
 

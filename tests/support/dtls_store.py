@@ -44,14 +44,25 @@ class Store:
 class StoringServer(Server):
     """A server whose sessions are stored when `store` is called, and not before."""
 
-    def __init__(self, disk: Store | None = None, config: EndpointConfig = PERSISTING, run: int = 0) -> None:
+    def __init__(
+        self,
+        disk: Store | None = None,
+        config: EndpointConfig = PERSISTING,
+        run: int = 0,
+        now: float | None = None,
+    ) -> None:
         super().__init__(config)
+        self.now = self.now if now is None else now
         self.disk = disk or Store()
         self.endpoint = Endpoint(config, Entropy(f"server {run}"), self.now)
         self.restored: list[Session] = []
         entries = self.disk.entries()
         for number, (identity, state) in self.disk.rows.items():
-            stored, entry = decode_session(state), entries[number]
+            stored = decode_session(state)
+            if stored.is_over:
+                self.endpoint.restore_resumable(number, identity, stored, self.now, self.wall_ms)
+                continue
+            entry = entries[number]
             session = self.endpoint.restore(identity, stored, entry, self.now, self.wall_ms)
             if session is not None:
                 self.restored.append(session)
@@ -79,9 +90,7 @@ class StoringServer(Server):
     def crash(self, run: int = 1) -> StoringServer:
         """A new process on what the disk holds."""
         disk = Store(dict(self.disk.rows), list(self.disk.journal))
-        again = StoringServer(disk, self.config, run)
-        again.now = self.now
-        return again
+        return StoringServer(disk, self.config, run, self.now)
 
 
 def without_cids(config: EndpointConfig = PERSISTING) -> EndpointConfig:
