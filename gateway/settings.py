@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.dtls.suites import PREFERRED_SUITES, SUITES, by_name
+from registry.commands import MAX_TTL_S
 
 SQLITE = "sqlite:///"
 PREFIX = "NODEGATE_"
@@ -327,7 +328,7 @@ class QueueSettings(Section):
 class CommandSettings(Section):
     """What is stored for devices until it can be sent."""
 
-    ttl_s: Annotated[int, Field(ge=1, le=315_360_000), Seconds] = 86_400
+    ttl_s: Annotated[int, Field(ge=1, le=MAX_TTL_S), Seconds] = 86_400
     "How long a command may wait for its device to be there and awake. Also `--ttl`, for one command."
 
 

@@ -27,6 +27,9 @@ PRUNE_CHUNK = 500
 DEFAULT_TTL_S = 86_400
 "How long a command may wait, where no gateway said anything yet."
 
+MAX_TTL_S = 315_360_000
+"Ten years."
+
 _TTL = "command_ttl_s"
 
 

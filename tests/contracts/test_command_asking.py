@@ -54,6 +54,11 @@ def test_wait_that_runs_out_is_told_by_its_status(nodegate: Nodegate) -> None:
     assert "queued" in answer.out
 
 
+def test_time_that_no_clock_reaches_is_refused(nodegate: Nodegate) -> None:
+    assert nodegate("read", "meter-7", "/3", "--ttl", "315360000", "--wait", "0").status == 0
+    assert nodegate("read", "meter-7", "/3", "--ttl", "315360001", "--wait", "0").status == 2
+
+
 def test_only_a_queued_command_is_taken_back(nodegate: Nodegate) -> None:
     nodegate("delete", "meter-7", "/1/2", "--wait", "0")
     assert nodegate("command", "cancel", "1", "--json").json["state"] == "cancelled"

@@ -41,7 +41,7 @@ from gateway.lwm2m.path import Path, parse_path
 from gateway.lwm2m.requests import MAX_DEPTH, Refusal
 from gateway.lwm2m.values import Unfit, parse_object
 from gateway.objectmodel import extend_model, own_model
-from registry.commands import Command, CommandState
+from registry.commands import MAX_TTL_S, Command, CommandState
 from registry.lock import is_held
 from registry.shapes import describe_answer
 from registry.sqlite import parse_url
@@ -76,6 +76,7 @@ Ttl = Annotated[
     typer.Option(
         metavar="SECONDS",
         min=1,
+        max=MAX_TTL_S,
         help="How long it may wait for the device. Without it as the gateway's `commands.ttl_s` says: a day.",
     ),
 ]

@@ -15,6 +15,7 @@ from gateway.messaging.settings import MessagingSettings
 from gateway.settings import (
     SECTIONS,
     CoapSettings,
+    DownlinkSettings,
     DtlsSettings,
     GatewayConfig,
     RegistrationSettings,
@@ -37,6 +38,13 @@ PROMISED = {
     "server.coap_port": "5683",
     "server.coaps_port": "5684",
     "events.keep_s": "604800",
+    "events.keep_values_s": "3600",
+    "values.history": "100",
+    "commands.ttl_s": "86400",
+    "queue.awake_s": "93",
+    "downlink.ack_timeout_s": "2",
+    "downlink.max_retransmit": "4",
+    "downlink.response_timeout_s": "60",
     "db.url": "sqlite:///nodegate.db",
 }
 
@@ -156,6 +164,7 @@ def test_unknown_suites_are_refused(suites: str, fault: str) -> None:
     [
         (DtlsSettings(), EndpointConfig(), DTLS_ELSEWHERE),
         (CoapSettings(), MessagingSettings(), set()),
+        (DownlinkSettings(), MessagingSettings().downlink, set()),
         (RegistrationSettings(), Policy(), {"lifetime_grace_s"}),
         (RegistrySettings(), StoreSettings(), {"snapshot_s", "poll_s"}),
     ],
