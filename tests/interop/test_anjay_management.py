@@ -14,8 +14,9 @@ from gateway.lwm2m.attributes import parse_attributes
 from gateway.lwm2m.formats import Format
 from gateway.lwm2m.operations import Cancel, Delete, Discover, Execute, Observe, Read, WriteAttributes
 from gateway.lwm2m.path import parse_path
+from tests.support.asking import Asked
 from tests.support.foreign import imei, require
-from tests.support.managing import Device, managing_gateway, running
+from tests.support.managing import managing_gateway, running
 
 pytestmark = pytest.mark.interop
 
@@ -39,7 +40,7 @@ LATER_VERSIONS = pytest.mark.parametrize("version", ["1.1", "1.2"])
 
 
 @asynccontextmanager
-async def demo(folder: Path, version: str = "1.1", *more: str) -> AsyncIterator[Device]:
+async def demo(folder: Path, version: str = "1.1", *more: str) -> AsyncIterator[Asked]:
     """The demo, registered over plain CoAP."""
     program = require("demo")
     async with managing_gateway(folder) as managing:

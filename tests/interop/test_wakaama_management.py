@@ -16,8 +16,9 @@ from gateway.lwm2m.operations import Cancel, Delete, Discover, Execute, Observe,
 from gateway.lwm2m.path import parse_path
 from gateway.messaging.outcomes import TimedOut
 from gateway.settings import DownlinkSettings
+from tests.support.asking import Asked, NoAnswer
 from tests.support.foreign import imei, require
-from tests.support.managing import HOST, Device, NoAnswer, managing_gateway, running
+from tests.support.managing import HOST, managing_gateway, running
 
 pytestmark = pytest.mark.interop
 
@@ -32,7 +33,7 @@ UNKNOWN = [Format.CBOR, Format.SENML_CBOR, Format.LWM2M_CBOR]
 @asynccontextmanager
 async def client(
     folder: Path, downlink: DownlinkSettings | None = None
-) -> AsyncIterator[tuple[Device, asyncio.StreamWriter]]:
+) -> AsyncIterator[tuple[Asked, asyncio.StreamWriter]]:
     """The client, registered over plain CoAP, and its keyboard."""
     program = require("lwm2mclient")
     async with managing_gateway(folder, downlink) as managing:

@@ -1,9 +1,7 @@
-"""What a gateway in memory asks its simulated devices, without what stores commands.
+"""A registered device that a test asks: operations become requests, go by the gateway's own link, are read.
 
-    meter = await Asked.of(scene, "meter-7")
-    answer = await meter.ask(Read(meter.paths("/3/0/0")))
-
-Operations become requests, go by the gateway's link, and their answers are read, by the gateway's own parts.
+The parts are the gateway's own; only what stores commands is left out. For devices in a scene (`Asked.of`,
+`managed`) as well as for foreign clients (`tests.support.managing`).
 """
 
 from __future__ import annotations
@@ -12,41 +10,49 @@ import asyncio
 from itertools import count
 from typing import Any
 
-from gateway.lwm2m.answers import Answer, read_answer, read_notification
+from gateway.lwm2m.answers import Answer, Response, read_answer, read_notification
 from gateway.lwm2m.formats import Format
 from gateway.lwm2m.inputs import read_value
 from gateway.lwm2m.negotiation import DeviceProfile
 from gateway.lwm2m.operations import Create, Observe, Operation, Read, Write, WriteComposite
 from gateway.lwm2m.path import Path, parse_path
 from gateway.lwm2m.records import Record
-from gateway.lwm2m.requests import Refusal, prepare, prepare_again
+from gateway.lwm2m.requests import Refusal, Request, prepare, prepare_again
 from gateway.lwm2m.values import Value
 from gateway.messaging.link import Notification
 from gateway.messaging.outcomes import Answered, Outcome
 from gateway.messaging.remote import Remote
-from gateway.objectmodel import own_model
+from gateway.wiring import Gateway
 from registry.model import Registration, Security
 from tests.support.gateway import Player, Scene
 from tools.simulator.client.contents import factory_contents
 
+DEADLINE_S = 20.0
+"No wait is longer."
+
 _TOKENS = count(1)
 
 
-class Asked:
-    """One registered device of a scene."""
+class NoAnswer(Exception):
+    """The device did not answer; the outcome says how."""
 
-    def __init__(self, scene: Scene, registration: Registration) -> None:
-        self._scene = scene
+
+class Asked:
+    """The one device of its gateway whose notifications are looked at."""
+
+    def __init__(self, gateway: Gateway, registration: Registration) -> None:
+        self._stack = gateway.stack
         self.registration = registration
-        self.profile = DeviceProfile.of(registration, own_model())
+        self.profile = DeviceProfile.of(registration, gateway.definitions.model)
         self.notified: list[tuple[float, dict[str, object]]] = []
         "Time and values of each notification, of all observations together."
 
         self.times: list[dict[str, object]] = []
         "Of each notification, the times that its records tell, by path; None for most."
 
-        self._observed: dict[bytes, Observe] = {}
-        scene.gateway.stack.link.on_notification = self._note
+        self._unseen: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+        self._observed: dict[bytes, tuple[Observe, Request]] = {}
+        self._stack.link.on_notification = self._note
 
     @classmethod
     async def of(cls, scene: Scene, node_id: str) -> Asked:
@@ -54,7 +60,7 @@ class Asked:
         await scene.until(lambda: _registration(scene, node_id))
         registration = _registration(scene, node_id)
         assert registration is not None
-        return cls(scene, registration)
+        return cls(scene.gateway, registration)
 
     def paths(self, *texts: str) -> tuple[Path, ...]:
         return tuple(map(parse_path, texts))
@@ -68,58 +74,87 @@ class Asked:
     ) -> Write:
         return Write(parse_path(path), self.records(path, value), is_partial, format_)
 
+    def write_all(self, values: dict[str, object], format_: Format | None = None) -> WriteComposite:
+        records = [record for path, value in values.items() for record in self.records(path, value)]
+        return WriteComposite(tuple(records), format_)
+
+    def creating(self, path: str, value: object, format_: Format | None = None) -> Create:
+        return Create(parse_path(path), self.records(path, value), format_)
+
     async def read(self, *paths: str, format_: Format | None = None) -> dict[str, object]:
         """Path → value."""
         values = (await self.ask(Read(self.paths(*paths), format_))).values()
         assert values is not None
         return dict(values)
 
-    def write_all(self, values: dict[str, object]) -> WriteComposite:
-        return WriteComposite(
-            tuple(record for path, value in values.items() for record in self.records(path, value))
-        )
-
-    def creating(self, path: str, value: object) -> Create:
-        return Create(parse_path(path), self.records(path, value))
-
     async def ask(self, operation: Operation, token: bytes | None = None) -> Answer:
-        """Carry *operation* out, in another format if the device wants none of the first."""
-        request = prepare(operation, self.profile)
-        assert not isinstance(request, Refusal), request.text
-        remote = self._scene.gateway.stack.find_remote(self.registration.identity, self.registration.address)
-        assert remote is not None
+        """Carry *operation* out, in another format if the device wants none of the first.
+
+        Raises:
+            NoAnswer: there is none.
+        """
+        request = self._prepare(operation)
         tried = []
         while True:
             tried.append(request)
-            answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-            self._scene.gateway.stack.link.request(remote, request, answered.set_result, token=token)
-            outcome = await answered
-            assert isinstance(outcome, Answered), outcome
-            again = prepare_again(operation, self.profile, tried, outcome.response.code)
+            response = await self._send(request, token)
+            again = prepare_again(operation, self.profile, tried, response.code)
             if again is None:
-                return read_answer(operation, self.profile, outcome.response)
+                return read_answer(operation, self.profile, response)
             request = again
 
     async def observe(self, operation: Observe) -> tuple[Answer, bytes]:
         """Observe; the first answer, and the token."""
         token = next(_TOKENS).to_bytes(8, "big")
-        self._observed[token] = operation
+        self._observed[token] = (operation, self._prepare(operation))
         return await self.ask(operation, token), token
+
+    async def notification(self) -> dict[str, object]:
+        """Path → value of the next one that nobody has waited for yet."""
+        async with asyncio.timeout(DEADLINE_S):
+            return await self._unseen.get()
 
     def forget(self, token: bytes) -> None:
         """Take what comes under *token* for nothing: the device is told by RST."""
         del self._observed[token]
 
+    def _prepare(self, operation: Operation) -> Request:
+        request = prepare(operation, self.profile)
+        assert not isinstance(request, Refusal), request.text
+        return request
+
+    async def _send(self, request: Request, token: bytes | None) -> Response:
+        remote = self._stack.find_remote(self.registration.identity, self.registration.address)
+        assert remote is not None, "no session"
+        concluded: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._stack.link.request(remote, request, concluded.set_result, token=token)
+        outcome = await concluded
+        if not isinstance(outcome, Answered):
+            raise NoAnswer(outcome)
+        return outcome.response
+
     def _note(self, remote: Remote, token: bytes, notification: Notification) -> bool:
-        operation = self._observed.get(token)
-        if operation is None:
+        if token not in self._observed:
             return False
-        decoded = read_notification(operation.paths, self.profile, notification.response)
-        assert not decoded.misfits
-        now = asyncio.get_running_loop().time()
-        self.notified.append((now, {str(record.path): record.value for record in decoded.records}))
-        self.times.append({str(record.path): record.time_s for record in decoded.records})
+        operation, request = self._observed[token]
+        if notification.first_block is None:
+            self._keep(operation, notification.response)
+            return True
+
+        def keep_whole(outcome: Outcome) -> None:
+            assert isinstance(outcome, Answered), outcome
+            self._keep(operation, outcome.response)
+
+        self._stack.link.fetch_rest(remote, request, token, notification, keep_whole)
         return True
+
+    def _keep(self, operation: Observe, response: Response) -> None:
+        decoded = read_notification(operation.paths, self.profile, response)
+        assert not decoded.misfits
+        values: dict[str, object] = {str(record.path): record.value for record in decoded.records}
+        self.notified.append((asyncio.get_running_loop().time(), values))
+        self.times.append({str(record.path): record.time_s for record in decoded.records})
+        self._unseen.put_nowait(values)
 
 
 def _registration(scene: Scene, node_id: str) -> Registration | None:
