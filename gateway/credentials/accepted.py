@@ -41,8 +41,10 @@ class AcceptedChains:
             return
         read = [read_certificate(der) for der in issuers]
         dates = [dates_of(certificate) for certificate in read if certificate is not None]
-        dates += [(accepted.leaf.not_before_s, accepted.leaf.not_after_s)]
-        dates += self._anchors.dates(accepted.anchor)
+        dates += [
+            (accepted.leaf.not_before_s, accepted.leaf.not_after_s),
+            self._anchors.dates(accepted.anchor),
+        ]
         if len(self._chains) >= MAX_CHAINS:
             del self._chains[next(iter(self._chains))]
         until = min(end for _, end in dates)

@@ -10,7 +10,6 @@ from typing import Final
 
 from gateway.address import Address
 from gateway.dtls.keys import HmacSha256
-from gateway.dtls.messages import ClientHello
 
 COOKIE_BYTES: Final = 16
 "Short, so that a second hello still fits the datagrams of small modems."
@@ -45,25 +44,24 @@ class CookieMaker:
         # Counted from when it was due: a secret that was left in place for longer must not go later.
         self._since = now if is_outdated else self._since + self._lifetime_s
 
-    def make(self, address: Address, hello: ClientHello) -> bytes:
-        """The cookie for this hello from this address."""
-        return self._current.digest(_covered(address, hello))[:COOKIE_BYTES]
+    def make(self, address: Address, unchanging: bytes) -> bytes:
+        """The cookie for the hello with this `messages.unchanging_part` from this address."""
+        return self._current.digest(_covered(address, unchanging))[:COOKIE_BYTES]
 
-    def is_valid(self, address: Address, hello: ClientHello) -> bool:
-        """Whether the hello carries the cookie that was made for it; in constant time."""
-        cookie = hello.cookie
+    def is_valid(self, cookie: bytes, address: Address, unchanging: bytes) -> bool:
+        """Whether *cookie* is the one that was made for it; in constant time."""
         if len(cookie) != COOKIE_BYTES:
             return False
-        covered = _covered(address, hello)
+        covered = _covered(address, unchanging)
         if compare_digest(self._current.digest(covered)[:COOKIE_BYTES], cookie):
             return True
         previous = self._previous
         return previous is not None and compare_digest(previous.digest(covered)[:COOKIE_BYTES], cookie)
 
 
-def _covered(address: Address, hello: ClientHello) -> bytes:
+def _covered(address: Address, unchanging: bytes) -> bytes:
     """Address, version, random, session id, suites and compression methods in one unambiguous row.
 
     Without the extensions: clients that also offer DTLS 1.3 change them between their two hellos.
     """
-    return f"{address.host}%{address.scope}/{address.port}/".encode() + hello.unchanging
+    return f"{address.host}%{address.scope}/{address.port}/".encode() + unchanging

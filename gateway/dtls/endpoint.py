@@ -61,6 +61,9 @@ class Endpoint:
         self._front = HelloFront(config, entropy, self.counters, now)
         self._resumables = resumables = Resumables(config.max_resumable)
         self._traffic = Traffic(config, entropy, self._sessions, resumables, self.counters, self._outbox)
+        # Asked for with every record of a session.
+        self._find_by_cid = self._sessions.find_by_cid
+        self._receive_traffic = self._traffic.receive
         self._handshakes = Handshakes(
             config, entropy, self.counters, self._traffic, self._sessions, resumables, self._outbox, now
         )
@@ -87,12 +90,13 @@ class Endpoint:
         except DecodeError:
             self.counters.malformed_datagrams += 1
             return ()
+        traffic = self._traffic
         if len(records) == 1:
             events = self._receive_record(records[0], address, True, now)
         else:
             events = self._receive_records(records, address, now)
-        if self._traffic.has_repeat:
-            self._traffic.end_datagram()
+        if traffic.to_repeat is not None:
+            traffic.end_datagram()
         return events
 
     def provide_psk(
@@ -125,7 +129,7 @@ class Endpoint:
         """Show *credential* in handshakes that begin from now on; None: no suites with certificates."""
         self._handshakes.use_credential(credential)
 
-    def send(self, session: Session, data: bytes, now: float) -> bool:
+    def send(self, session: Session, data: bytes) -> bool:
         """Queue one record of application data for the newest address of *session*.
 
         False: the session is over, or has just ended because its record numbers are used up (the
@@ -134,7 +138,7 @@ class Endpoint:
         Raises:
             LocalProtocolError: *data* does not fit one record (16,384 bytes).
         """
-        return self._traffic.send(session, data, now)
+        return self._traffic.send(session, data)
 
     def end_session(self, session: Session, now: float, notify: bool = True) -> Sequence[Event]:
         """End a session, with close_notify or silently; nothing happens to one that is over."""
@@ -267,9 +271,9 @@ class Endpoint:
     ) -> Sequence[Event]:
         epoch = record.epoch
         if record.content_type == _TLS12_CID:
-            session = self._sessions.find_by_cid(record.cid) if epoch == 1 else None
-            if session is not None:
-                return self._traffic.receive(session, record, address, now)
+            session = self._find_by_cid(record.cid)
+            if session is not None and epoch == 1:
+                return self._receive_traffic(session, record, address, now)
             return self._receive_early_cid(record, address, is_alone, now)
         if epoch == 1:
             return self._receive_legacy(record, address, is_alone, now)

@@ -48,8 +48,7 @@ class SessionEnd(StrEnum):
     EXPIRED = "certificate expired"
 
 
-@dataclass(frozen=True, slots=True)
-class PskRequested:
+class PskRequested(NamedTuple):
     """A handshake waits for the key of *identity* (RFC 4279 §2)."""
 
     handshake: int
@@ -61,8 +60,7 @@ class PskRequested:
     "The host that the client means to reach (RFC 6066 §3); None: it did not say."
 
 
-@dataclass(frozen=True, slots=True)
-class CertificatePresented:
+class CertificatePresented(NamedTuple):
     """A client has proved that it holds the key of *leaf*; is it welcome?
 
     Nothing else was judged: neither dates nor uses, issuers or names.
@@ -106,8 +104,7 @@ class ResumptionRequested:
     server_name: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialAccepted:
+class CredentialAccepted(NamedTuple):
     """The owner's verdict on a certificate or raw public key that is welcome."""
 
     identity: bytes
@@ -120,8 +117,7 @@ class CredentialAccepted:
     "What the identity rests on, at most 255 bytes, for `ResumptionRequested`."
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEstablished:
+class SessionEstablished(NamedTuple):
     """Both Finished messages are verified."""
 
     session: Session
@@ -134,8 +130,7 @@ class ApplicationData(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEnded:
+class SessionEnded(NamedTuple):
     """The session takes and gives no more records."""
 
     session: Session

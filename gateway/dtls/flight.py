@@ -99,14 +99,16 @@ def pack(
     more; a Finished still travels with its ChangeCipherSpec.
     """
     limit = min(mtu_bytes, SMALL_DATAGRAM_BYTES) if is_small else mtu_bytes
+    room = limit - _MAX_OVERHEAD_BYTES
     records: list[bytes] = []
     for content_type, epoch, content in messages:
-        most = writer.max_content_bytes(epoch)
-        if len(content) <= limit - _MAX_OVERHEAD_BYTES and len(content) <= most:
+        if len(content) <= room and len(content) <= writer.max_content_bytes(epoch):
             records.append(writer.write(content_type, epoch, content))
         else:
-            room = min(max(limit - writer.overhead_bytes(epoch), _MIN_ROOM_BYTES), most)
-            records += [writer.write(content_type, epoch, piece) for piece in fragment(content, room)]
+            most = min(
+                max(limit - writer.overhead_bytes(epoch), _MIN_ROOM_BYTES), writer.max_content_bytes(epoch)
+            )
+            records += [writer.write(content_type, epoch, piece) for piece in fragment(content, most)]
     datagram = b"".join(records)
     return [datagram] if len(datagram) <= limit and not is_small else _group(records, limit, is_small)
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from gateway.address import Address
+from gateway.dtls.agreements import Agreements
 from gateway.dtls.alerts import AlertDescription, encode_alert, fatal
 from gateway.dtls.counters import Counters
 from gateway.dtls.credential import Credential
@@ -29,7 +30,7 @@ from gateway.dtls.groups import KeyShare, NamedGroup, generate
 from gateway.dtls.hello import VerifiedHello
 from gateway.dtls.limits import HostRate
 from gateway.dtls.messages import HANDSHAKE_HEADER_BYTES, NULL_COMPRESSION
-from gateway.dtls.negotiation import Choice, Refusal, choose, choose_resumed, make_offer
+from gateway.dtls.negotiation import Choice, Refusal, choose_resumed, make_offer
 from gateway.dtls.proof import ShownCertificate
 from gateway.dtls.record import ContentType, Record, encode_record
 from gateway.dtls.refusal import CredentialRefusal
@@ -51,6 +52,7 @@ class Handshakes:
     """All unfinished handshakes of one endpoint; at most one per address."""
 
     __slots__ = (
+        "_agreements",
         "_by_address",
         "_by_cid",
         "_by_number",
@@ -58,7 +60,6 @@ class Handshakes:
         "_counters",
         "_deadlines",
         "_last_number",
-        "_offer",
         "_outbox",
         "_rate",
         "_resumables",
@@ -87,7 +88,7 @@ class Handshakes:
             config, config.retransmit, entropy, counters, _share_maker(config, entropy)
         )
         self._resumables = resumables
-        self._offer = make_offer(config.suites, config.cbc, config.credential)
+        self._agreements = Agreements(make_offer(config.suites, config.cbc, config.credential))
         self._rate = HostRate(config.handshakes_per_minute, now)
         self._deadlines = Deadlines()
         self._by_number: OrderedDict[int, ServerHandshake] = OrderedDict()
@@ -109,10 +110,10 @@ class Handshakes:
     def begin(self, verified: VerifiedHello, address: Address, now: float) -> Sequence[Event]:
         """A hello has shown its cookie: a new handshake, or a copy of the hello of one that runs."""
         present = self._by_address.get(address)
-        if present is not None and present.is_for(verified.hello):
+        if present is not None and present.is_for(verified.unchanging):
             present.repeat(now)
             return self._settle(present, present.state, now)
-        if self._traffic.is_repeated_hello(address, verified.hello.random):
+        if self._traffic.is_repeated_hello(address, verified.random):
             return ()
         if not self._rate.is_allowed(address.host, now):
             self._counters.handshakes_rate_limited += 1
@@ -184,7 +185,7 @@ class Handshakes:
 
     def use_credential(self, credential: Credential | None) -> None:
         """What handshakes show that begin from now on."""
-        self._offer = self._offer._replace(credential=credential)
+        self._agreements = Agreements(self._agreements.offer._replace(credential=credential))
 
     def end_identity(self, identity: bytes) -> list[Event]:
         """Give up the handshakes of an identity whose key is no longer good."""
@@ -220,9 +221,9 @@ class Handshakes:
     def _choose(self, verified: VerifiedHello) -> Choice | Refusal:
         if verified.message_seq > _MAX_MESSAGE_SEQ:
             return Refusal(AlertDescription.ILLEGAL_PARAMETER, HandshakeFailure.PROTOCOL_ERROR)
-        if NULL_COMPRESSION not in verified.hello.compression_methods:
+        if NULL_COMPRESSION not in verified.compression_methods:
             return Refusal(AlertDescription.HANDSHAKE_FAILURE, HandshakeFailure.PROTOCOL_ERROR)
-        return choose(verified.message[HANDSHAKE_HEADER_BYTES:], self._offer)
+        return self._agreements.choose(verified.message[HANDSHAKE_HEADER_BYTES:])
 
     def _refuse(self, verified: VerifiedHello, refusal: Refusal, address: Address) -> Sequence[Event]:
         self._counters.handshakes_failed += 1
@@ -231,13 +232,13 @@ class Handshakes:
         return (HandshakeFailed(address, None, refusal.reason),)
 
     def _find_resumable(self, verified: VerifiedHello, now: float) -> Resumable | None:
-        session_id = verified.hello.session_id
+        session_id = verified.session_id
         return self._resumables.find(session_id, now) if session_id else None
 
     def _start_resumption(
         self, verified: VerifiedHello, entry: Resumable, full: Choice, address: Address, now: float
     ) -> Sequence[Event]:
-        choice = choose_resumed(verified.message[HANDSHAKE_HEADER_BYTES:], self._offer, entry)
+        choice = choose_resumed(verified.message[HANDSHAKE_HEADER_BYTES:], self._agreements.offer, entry)
         if isinstance(choice, Refusal):
             return self._refuse(verified, choice, address)
         if choice is None:
@@ -260,7 +261,7 @@ class Handshakes:
             self._choose_cid(choice),
             self._settings,
             now,
-            self._offer.credential,
+            self._agreements.offer.credential,
         )
         self._enter(handshake)
 
@@ -281,11 +282,12 @@ class Handshakes:
         state = handshake.state
         if state is State.ESTABLISHED:
             return self._establish(handshake, now)
-        self._flush(handshake)
+        if handshake.to_send:
+            self._flush(handshake)
         if state is State.FAILED:
             assert handshake.failure is not None
             return (self._fail(handshake, handshake.failure),)
-        if handshake.is_sooner:
+        if handshake.next_deadline < handshake.timer_at:
             self._arm(handshake)
         if state is before or state not in ASKING:
             return ()
@@ -325,10 +327,9 @@ class Handshakes:
         self._deadlines.cancel(handshake.number)
 
     def _flush(self, handshake: ServerHandshake) -> None:
-        if handshake.to_send:
-            address = handshake.address
-            self._outbox += [(datagram, address) for datagram in handshake.to_send]
-            handshake.to_send.clear()
+        address = handshake.address
+        self._outbox += [(datagram, address) for datagram in handshake.to_send]
+        handshake.to_send.clear()
 
     def _arm(self, handshake: ServerHandshake) -> None:
         # A deadline that only moved away is found out when the old one comes: two in three are never due.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from gateway.address import Address
-from gateway.dtls.cookie import SECRET_BYTES, CookieMaker
+from gateway.dtls.cookie import COOKIE_BYTES, SECRET_BYTES, CookieMaker
 from gateway.dtls.counters import Counters
 from gateway.dtls.errors import DecodeError
 from gateway.dtls.fragments import Reassembler, Reassembly
@@ -19,13 +19,13 @@ from gateway.dtls.handshake import is_whole
 from gateway.dtls.messages import (
     HANDSHAKE_HEADER_BYTES,
     SESSION_ID_AT,
-    ClientHello,
     HandshakeFragment,
     HandshakeType,
     decode_fragments,
     encode_hello_verify_request,
     encode_message,
     find_client_hello_parts,
+    unchanging_part,
 )
 from gateway.dtls.record import DTLS_1_0, DTLS_1_2, ContentType, Record, encode_record
 from gateway.dtls.settings import EndpointConfig
@@ -37,12 +37,24 @@ MAX_SEQUENCE: Final = 0xFFFF_FFFF
 _ENTRY_BYTES: Final = 512
 "What a hello in pieces costs beside its bytes."
 
+_HANDSHAKE: Final = int(ContentType.HANDSHAKE)
+_REQUEST: Final = encode_message(
+    HandshakeType.HELLO_VERIFY_REQUEST, 0, encode_hello_verify_request(DTLS_1_0, bytes(COOKIE_BYTES))
+)
+"All the same but for message_seq and cookie."
+
+_REQUEST_START: Final = _REQUEST[:4]
+_REQUEST_END: Final = _REQUEST[6:-COOKIE_BYTES]
+
 
 class VerifiedHello(NamedTuple):
     """A hello whose sender can be reached at the address it came from."""
 
-    hello: ClientHello
-    "Skimmed: without suites and extensions."
+    random: bytes
+    session_id: bytes
+    compression_methods: bytes
+    unchanging: bytes
+    "By which its copies are known (`messages.unchanging_part`)."
 
     message: bytes
     "With its header, as the handshake hash covers it."
@@ -142,21 +154,39 @@ class HelloFront:
             counters.bad_epoch += 1
             return None
         content = record.fragment
-        body = content[HANDSHAKE_HEADER_BYTES:] if is_whole(content) else self._join(content, address, now)
-        if body is None:
+        if is_whole(content):
+            message = content
+        else:
+            body = self._join(content, address, now)
+            if body is None:
+                return None
+            message = encode_message(HandshakeType.CLIENT_HELLO, content[4] << 8 | content[5], body)
+        return self._receive_whole(message, record.sequence, address, now)
+
+    def _receive_whole(
+        self, message: bytes, sequence: int, address: Address, now: float
+    ) -> VerifiedHello | bytes | None:
+        body = message[HANDSHAKE_HEADER_BYTES:]
+        # Looked into no further: most hellos get no further than the cookie.
+        parts = find_client_hello_parts(body)
+        if parts is None:
+            self._counters.hello_malformed += 1
             return None
-        hello = skim_client_hello(body)
-        if hello is None:
-            counters.hello_malformed += 1
-            return None
-        message_seq = content[4] << 8 | content[5]
-        if self._has_right_cookie(hello, address, now):
-            message = encode_message(HandshakeType.CLIENT_HELLO, message_seq, body)
-            return VerifiedHello(hello, message, message_seq, record.sequence)
-        counters.hello_verify_requests += 1
-        request = encode_hello_verify_request(DTLS_1_0, self._cookies.make(address, hello))
-        message = encode_message(HandshakeType.HELLO_VERIFY_REQUEST, message_seq, request)
-        return encode_record(ContentType.HANDSHAKE, record.sequence, message, DTLS_1_0)
+        before_cookie, after_cookie, after_suites, end = parts
+        unchanging = unchanging_part(body, parts)
+        if self._is_right_cookie(body[before_cookie + 1 : after_cookie], address, unchanging, now):
+            return VerifiedHello(
+                body[2:SESSION_ID_AT],
+                body[SESSION_ID_AT + 1 : before_cookie],
+                body[after_suites + 1 : end],
+                unchanging,
+                message,
+                message[4] << 8 | message[5],
+                sequence,
+            )
+        self._counters.hello_verify_requests += 1
+        request = _REQUEST_START + message[4:6] + _REQUEST_END + self._cookies.make(address, unchanging)
+        return encode_record(_HANDSHAKE, sequence, request, DTLS_1_0)
 
     def _join(self, content: bytes, address: Address, now: float) -> bytes | None:
         try:
@@ -169,34 +199,13 @@ class HelloFront:
             return None
         return self._fragments.add(fragment, address, now)
 
-    def _has_right_cookie(self, hello: ClientHello, address: Address, now: float) -> bool:
+    def _is_right_cookie(self, cookie: bytes, address: Address, unchanging: bytes, now: float) -> bool:
         cookies = self._cookies
         if cookies.is_rotation_due(now):
             cookies.rotate(self._entropy(SECRET_BYTES), now)
-        if not hello.cookie:
+        if not cookie:
             return False
-        if cookies.is_valid(address, hello):
+        if cookies.is_valid(cookie, address, unchanging):
             return True
         self._counters.cookies_refused += 1
         return False
-
-
-def skim_client_hello(body: bytes) -> ClientHello | None:
-    """As much of a ClientHello as its cookie covers, for a third of the cost of decoding it.
-
-    Suites and extensions are left out: most hellos get no further than the cookie. None: too short.
-    """
-    parts = find_client_hello_parts(body)
-    if parts is None:
-        return None
-    before_cookie, after_cookie, after_suites, end = parts
-    return ClientHello(
-        body[0] << 8 | body[1],
-        body[2:SESSION_ID_AT],
-        body[SESSION_ID_AT + 1 : before_cookie],
-        body[before_cookie + 1 : after_cookie],
-        (),
-        body[after_suites + 1 : end],
-        {},
-        body[:before_cookie] + body[after_cookie:end],
-    )

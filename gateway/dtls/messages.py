@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from struct import unpack_from
+from struct import Struct, unpack_from
 from typing import Final, NamedTuple
 
 from gateway.dtls.errors import DecodeError, LocalProtocolError
@@ -49,6 +49,9 @@ RANDOM_BYTES: Final = 32
 MAX_SESSION_ID_BYTES: Final = 32
 SESSION_ID_AT: Final = 2 + RANDOM_BYTES
 NULL_COMPRESSION: Final = 0
+
+_WHOLE_HEADER: Final = Struct(">IH3xBH")
+"Type and length, message_seq, no offset, and the length once more."
 
 _EMS: Final = int(ExtensionType.EXTENDED_MASTER_SECRET)
 _RENEGOTIATION_INFO: Final = int(ExtensionType.RENEGOTIATION_INFO)
@@ -97,8 +100,8 @@ def decode_fragments(content: bytes) -> list[HandshakeFragment]:
 
 def encode_message(message_type: int, message_seq: int, body: bytes) -> bytes:
     """A whole message with its header: what is sent, and what the handshake hash covers."""
-    length = len(body).to_bytes(3, "big")
-    return b"".join((bytes((message_type,)), length, message_seq.to_bytes(2, "big"), b"\0\0\0", length, body))
+    size = len(body)
+    return _WHOLE_HEADER.pack(message_type << 24 | size, message_seq, size >> 16, size & 0xFFFF) + body
 
 
 class ClientHello(NamedTuple):
@@ -112,9 +115,6 @@ class ClientHello(NamedTuple):
     compression_methods: bytes
     extensions: Extensions
     "All of them, raw, in order; those the engine uses are decoded below."
-
-    unchanging: bytes
-    "The body without cookie and extensions: what the two hellos of a client have in common."
 
     has_extended_master_secret: bool = False
     renegotiation_info: bytes | None = None
@@ -149,6 +149,15 @@ def find_client_hello_parts(body: bytes) -> tuple[int, int, int, int] | None:
     return (before_cookie, after_cookie, after_suites, end) if end <= len(body) else None
 
 
+def unchanging_part(body: bytes, parts: tuple[int, int, int, int]) -> bytes:
+    """A ClientHello without cookie and extensions: what the two of a client have in common.
+
+    *parts*: of `find_client_hello_parts`.
+    """
+    before_cookie, after_cookie, _, end = parts
+    return body[:before_cookie] + body[after_cookie:end]
+
+
 def decode_client_hello(body: bytes) -> ClientHello:
     """A ClientHello; whether its version can be served is not judged.
 
@@ -177,7 +186,6 @@ def decode_client_hello(body: bytes) -> ClientHello:
         unpack_from(f">{suites_bytes >> 1}H", body, after_cookie + 2),
         compression_methods,
         extensions,
-        body[:before_cookie] + body[after_cookie:end],
         *_decode_used_extensions(extensions),
     )
 
@@ -261,9 +269,9 @@ def decode_server_hello(body: bytes) -> ServerHello:
 
 
 def encode_server_hello(
-    version: int, random: bytes, session_id: bytes, cipher_suite: int, extensions: Mapping[int, bytes]
+    version: int, random: bytes, session_id: bytes, cipher_suite: int, extensions: bytes
 ) -> bytes:
-    """The body of a ServerHello with null compression."""
+    """The body of a ServerHello with null compression; *extensions* as of `encode_extensions`."""
     return b"".join(
         (
             version.to_bytes(2, "big"),
@@ -271,7 +279,7 @@ def encode_server_hello(
             encode_vector(session_id, 1),
             cipher_suite.to_bytes(2, "big"),
             b"\0",
-            encode_extensions(extensions),
+            extensions,
         )
     )
 

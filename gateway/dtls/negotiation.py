@@ -25,6 +25,7 @@ from gateway.dtls.extensions import (
     encode_certificate_type,
     encode_connection_id,
     encode_ec_point_formats,
+    encode_extensions,
     encode_renegotiation_info,
 )
 from gateway.dtls.groups import NamedGroup, choose_group
@@ -35,11 +36,12 @@ from gateway.dtls.resumption import Resumable
 from gateway.dtls.settings import CbcPolicy
 from gateway.dtls.signatures import SignatureScheme
 from gateway.dtls.suites import SUITES, Suite
+from gateway.dtls.wire import encode_vector
 
 _MAJOR: Final = 0xFE
 _EMS: Final = int(ExtensionType.EXTENDED_MASTER_SECRET)
 _RENEGOTIATION_INFO: Final = int(ExtensionType.RENEGOTIATION_INFO)
-_CONNECTION_ID: Final = int(ExtensionType.CONNECTION_ID)
+_CONNECTION_ID_BYTES: Final = ExtensionType.CONNECTION_ID.to_bytes(2, "big")
 _RRC: Final = int(ExtensionType.RRC)
 _ENCRYPT_THEN_MAC: Final = int(ExtensionType.ENCRYPT_THEN_MAC)
 _RECORD_SIZE_LIMIT: Final = int(ExtensionType.RECORD_SIZE_LIMIT)
@@ -110,6 +112,9 @@ class Choice(NamedTuple):
     sizes: RecordSizes
     "How much a record may hold."
 
+    answers: bytes
+    "The extensions of the ServerHello, encoded, but for our connection ID."
+
     @property
     def max_content_bytes(self) -> int:
         """What a protected record of ours may hold."""
@@ -117,18 +122,12 @@ class Choice(NamedTuple):
             return MAX_PLAINTEXT_BYTES
         return self.sizes.content_bytes(bool(self.peer_cid))
 
-    def extensions(self, own_cid: bytes) -> dict[int, bytes]:
-        """Those of the ServerHello: only what the client offered."""
-        extensions: dict[int, bytes] = {}
-        if self.indicates_renegotiation:
-            extensions[_RENEGOTIATION_INFO] = _NO_RENEGOTIATION
-        if self.has_extended_master_secret:
-            extensions[_EMS] = b""
+    def encode_extensions(self, own_cid: bytes) -> bytes:
+        """Those of the ServerHello with their length, if any: only what the client offered."""
+        answers = self.answers
         if self.peer_cid is not None:
-            extensions[_CONNECTION_ID] = encode_connection_id(own_cid)
-        if self.has_rrc:
-            extensions[_RRC] = b""
-        return extensions | self.terms.extensions
+            answers += _CONNECTION_ID_BYTES + encode_vector(encode_connection_id(own_cid), 2)
+        return encode_vector(answers, 2) if answers else b""
 
 
 class Refusal(NamedTuple):
@@ -164,8 +163,9 @@ def choose_resumed(body: bytes, offer: Offer, entry: Resumable) -> Choice | Refu
     terms = choice.terms
     if terms.encrypt_then_mac != entry.encrypt_then_mac or (choice.server_name or b"") != entry.server_name:
         return None
-    answers = {kind: body for kind, body in terms.extensions.items() if kind in _OF_RESUMED}
-    return choice._replace(terms=Terms(terms.encrypt_then_mac, extensions=answers))
+    kept = {kind: body for kind, body in terms.extensions.items() if kind in _OF_RESUMED}
+    answers = _encode_answers(choice.indicates_renegotiation, True, choice.has_rrc, kept)
+    return choice._replace(terms=Terms(terms.encrypt_then_mac, extensions=kept), answers=answers)
 
 
 def _choose(hello: ClientHello, offer: Offer) -> Choice | Refusal:
@@ -192,18 +192,36 @@ def _choose(hello: ClientHello, offer: Offer) -> Choice | Refusal:
         if isinstance(terms, AlertDescription):
             alert = terms
             continue
+        if size_answer:
+            terms = terms._replace(extensions=terms.extensions | size_answer)
+        has_rrc = has_rrc and hello.connection_id is not None
+        has_ems, indicates_renegotiation = hello.has_extended_master_secret, hello.indicates_renegotiation
         return Choice(
             suite,
-            hello.has_extended_master_secret,
-            hello.indicates_renegotiation,
+            has_ems,
+            indicates_renegotiation,
             hello.connection_id,
             hello.has_legacy_connection_id,
-            has_rrc and hello.connection_id is not None,
-            terms._replace(extensions=terms.extensions | size_answer) if size_answer else terms,
+            has_rrc,
+            terms,
             server_name,
             sizes,
+            _encode_answers(indicates_renegotiation, has_ems, has_rrc, terms.extensions),
         )
     return Refusal(alert, HandshakeFailure.NO_COMMON_SUITE)
+
+
+def _encode_answers(
+    indicates_renegotiation: bool, has_ems: bool, has_rrc: bool, of_terms: dict[int, bytes]
+) -> bytes:
+    answers: dict[int, bytes] = {}
+    if indicates_renegotiation:
+        answers[_RENEGOTIATION_INFO] = _NO_RENEGOTIATION
+    if has_ems:
+        answers[_EMS] = b""
+    if has_rrc:
+        answers[_RRC] = b""
+    return encode_extensions(answers | of_terms)[2:]
 
 
 _PLAIN: Final = Terms()

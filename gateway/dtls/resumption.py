@@ -11,12 +11,18 @@ from typing import Final, NamedTuple
 
 from gateway.dtls.errors import DecodeError
 from gateway.dtls.keys import MASTER_SECRET_BYTES
-from gateway.dtls.wire import Reader, encode_vector
 
 SESSION_ID_BYTES: Final = 32
 
-_FIXED: Final = Struct(f">dd{MASTER_SECRET_BYTES}sHB")
+_FIXED: Final = Struct(f">dd{MASTER_SECRET_BYTES}sHBHBB")
+"Times, secret, suite, encrypt-then-MAC, and the lengths of the three strings behind them."
 _FOREVER: Final = float("inf")
+
+_LOOK_EVERY_S: Final = 10.0
+"What is out of date is not found any more; it goes when it is looked for."
+
+_SHARE_THAT_GOES: Final = 128
+"Beyond the limit one in so many goes at once."
 
 
 class Resumable(NamedTuple):
@@ -41,15 +47,11 @@ class Resumable(NamedTuple):
 
 def encode_resumable(entry: Resumable) -> bytes:
     """As kept in memory, and wherever the owner keeps it."""
-    ends_at = _FOREVER if entry.session_expires_at is None else entry.session_expires_at
-    return b"".join(
-        (
-            _FIXED.pack(entry.expires_at, ends_at, entry.master, entry.suite, entry.encrypt_then_mac),
-            encode_vector(entry.identity, 2),
-            encode_vector(entry.credential, 1),
-            encode_vector(entry.server_name, 1),
-        )
-    )
+    expires_at, ends_at, master, suite, encrypt_then_mac, identity, credential, server_name = entry
+    lengths = len(identity), len(credential), len(server_name)
+    ends_at = _FOREVER if ends_at is None else ends_at
+    fixed = _FIXED.pack(expires_at, ends_at, master, suite, encrypt_then_mac, *lengths)
+    return fixed + identity + credential + server_name
 
 
 def decode_resumable(data: bytes) -> Resumable:
@@ -58,15 +60,24 @@ def decode_resumable(data: bytes) -> Resumable:
     Raises:
         DecodeError: it is none.
     """
-    reader = Reader(data)
-    expires_at, ends_at, master, suite, flag = _FIXED.unpack(reader.take(_FIXED.size))
+    if len(data) < _FIXED.size:
+        raise DecodeError("an entry cut off", len(data))
+    expires_at, ends_at, master, suite, flag, *lengths = _FIXED.unpack_from(data)
     if flag > 1:
-        raise DecodeError("a truth that is none", _FIXED.size - 1)
-    identity, credential, server_name = reader.vector16(), reader.vector8(), reader.vector8()
-    reader.expect_end()
-    session_expires_at = None if ends_at == _FOREVER else ends_at
+        raise DecodeError("a truth that is none", _FIXED.size)
+    if len(data) != _FIXED.size + sum(lengths):
+        raise DecodeError("strings of another length", _FIXED.size)
+    after_identity = _FIXED.size + lengths[0]
+    after_credential = after_identity + lengths[1]
     return Resumable(
-        expires_at, session_expires_at, master, suite, bool(flag), identity, credential, server_name
+        expires_at,
+        None if ends_at == _FOREVER else ends_at,
+        master,
+        suite,
+        bool(flag),
+        data[_FIXED.size : after_identity],
+        data[after_identity:after_credential],
+        data[after_credential:],
     )
 
 
@@ -80,12 +91,13 @@ class ClientResumable(NamedTuple):
 
 
 class Resumables:
-    """One for each identity, the newest, at most so many; all live equally long: the oldest goes next."""
+    """One for each identity, the newest, at most so many; all live equally long: the oldest go next."""
 
-    __slots__ = ("_entries", "_limit", "_session_ids")
+    __slots__ = ("_entries", "_limit", "_looked_at", "_session_ids")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._looked_at = 0.0
         self._entries: dict[bytes, bytes] = {}
         "Encoded, by session id; the oldest first."
 
@@ -100,11 +112,22 @@ class Resumables:
         self.end_identity(entry.identity)
         self._session_ids[entry.identity] = session_id
         self._entries[session_id] = encode_resumable(entry)
-        while True:
-            oldest, encoded = next(iter(self._entries.items()))
-            if len(self._entries) <= self._limit and _FIXED.unpack_from(encoded)[0] > now:
+        if len(self._entries) > self._limit or now >= self._looked_at + _LOOK_EVERY_S:
+            self._make_room(now)
+
+    def _make_room(self, now: float) -> None:
+        # Some at once: to find the oldest, a dictionary steps over all that went before it.
+        self._looked_at = now
+        surplus = len(self._entries) - self._limit
+        if surplus > 0:
+            surplus += self._limit // _SHARE_THAT_GOES
+        going: list[bytes] = []
+        for session_id, encoded in self._entries.items():
+            if len(going) >= surplus and _FIXED.unpack_from(encoded)[0] > now:
                 break
-            self.discard(oldest)
+            going.append(session_id)
+        for session_id in going:
+            self.discard(session_id)
 
     def find(self, session_id: bytes, now: float) -> Resumable | None:
         """The entry, if it is there and not out of date."""

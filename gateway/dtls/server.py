@@ -35,7 +35,6 @@ from gateway.dtls.keys import HmacSha256, verify_data
 from gateway.dtls.messages import (
     HANDSHAKE_HEADER_BYTES,
     RANDOM_BYTES,
-    ClientHello,
     HandshakeType,
     decode_fragments,
     decode_psk_client_key_exchange,
@@ -163,8 +162,8 @@ class ServerHandshake:
         self._share: KeyShare | None = None
         self._shared: bytes | None = None
         self._settings = settings
-        self._client_random = verified.hello.random
-        self._hello_unchanging = verified.hello.unchanging
+        self._client_random = verified.random
+        self._hello_unchanging = verified.unchanging
         self._server_random = settings.entropy(RANDOM_BYTES)
         buffer_bytes = config.certificate_buffer_bytes if is_certified else config.handshake_buffer_bytes
         self._inbox = MessageInbox(verified.message_seq + 1, buffer_bytes, 1)
@@ -180,20 +179,15 @@ class ServerHandshake:
         self._retransmission = Retransmission(settings.retransmit, now)
         self._begin(verified)
 
-    def is_for(self, hello: ClientHello) -> bool:
-        """Whether this handshake was begun by *hello*, of which a copy has come."""
-        return hello.unchanging == self._hello_unchanging
+    def is_for(self, unchanging: bytes) -> bool:
+        """Whether this handshake was begun by the hello with this part (`messages.unchanging_part`)."""
+        return unchanging == self._hello_unchanging
 
     @property
     def next_deadline(self) -> float:
         """When `handle_timer` is wanted."""
-        due_at = self._retransmission.due_at
-        return self.expires_at if due_at is None else min(due_at, self.expires_at)
-
-    @property
-    def is_sooner(self) -> bool:
-        """Whether the owner's timer comes too late."""
-        return self.next_deadline < self.timer_at
+        due_at, expires_at = self._retransmission.due_at, self.expires_at
+        return expires_at if due_at is None or due_at > expires_at else due_at
 
     def begin_datagram(self) -> None:
         """The records given from here on came in a new datagram."""

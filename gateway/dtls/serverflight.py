@@ -53,7 +53,7 @@ def make_first_flight(
     *session_id*: by which the client may resume the session; empty: it may not.
     """
     hello = encode_server_hello(
-        DTLS_1_2, server_random, session_id, choice.suite.id, choice.extensions(own_cid)
+        DTLS_1_2, server_random, session_id, choice.suite.id, choice.encode_extensions(own_cid)
     )
     group = choice.terms.group
     bodies = [(HandshakeType.SERVER_HELLO, hello)]

@@ -46,7 +46,7 @@ class ResumingHandshake(ServerHandshake):
         self.identity = resumable.identity
         self.credential_version = resumable.credential
         self.session_expires_at = resumable.session_expires_at
-        self.session_id = verified.hello.session_id
+        self.session_id = verified.session_id
         # The handshake is bound to the earlier one: who completes it holds its master secret.
         self._is_known = True
 
@@ -64,7 +64,11 @@ class ResumingHandshake(ServerHandshake):
             HandshakeType.SERVER_HELLO,
             verified.message_seq,
             encode_server_hello(
-                DTLS_1_2, self._server_random, self.session_id, choice.suite.id, choice.extensions(self.cid)
+                DTLS_1_2,
+                self._server_random,
+                self.session_id,
+                choice.suite.id,
+                choice.encode_extensions(self.cid),
             ),
         )
         secrets = resume(self.resumable.master, choice.suite, self._client_random, self._server_random)

@@ -75,10 +75,10 @@ class Traffic:
         "_expiring",
         "_last_flights",
         "_outbox",
-        "_repeat",
         "_resumables",
         "_table",
         "durability",
+        "to_repeat",
     )
 
     def __init__(
@@ -98,7 +98,9 @@ class Traffic:
         self._outbox = outbox
         # By the address of the handshake; in the order of their deadlines, for all live equally long.
         self._last_flights: OrderedDict[Address, Session] = OrderedDict()
-        self._repeat: Session | None = None
+        self.to_repeat: Session | None = None
+        "Whose last flight `end_datagram` is to send again."
+
         self._ended: list[Event] = []
         self.durability = Durability(counters, resumables) if config.persist_sessions else None
         self._dirty = None if self.durability is None else self.durability.dirty
@@ -142,16 +144,16 @@ class Traffic:
                 self._receive_routability(session, content, record, address)
                 return ()
             return self._receive_other(session, content_type, content)
-        if not session.is_confirmed:
-            return [*self._confirm(session), *((ApplicationData(session, content),) if content else ())]
-        return (ApplicationData(session, content),) if content else ()
+        # Not by ApplicationData(...): that constructor is a function in Python.
+        data = (tuple.__new__(ApplicationData, (session, content)),) if content else ()
+        return data if session.is_confirmed else [*self._confirm(session), *data]
 
     def receive_repeated_exchange(self, address: Address) -> bool:
         """A ClientKeyExchange in clear came from *address*: does a fresh session there explain it?"""
         session = self._last_flights.get(address)
         if session is None:
             return False
-        self._repeat = session
+        self.to_repeat = session
         return True
 
     def is_repeated_hello(self, address: Address, client_random: bytes) -> bool:
@@ -162,7 +164,7 @@ class Traffic:
 
     def end_datagram(self) -> None:
         """All records of a datagram were received: what they asked to repeat goes out, once."""
-        session, self._repeat = self._repeat, None
+        session, self.to_repeat = self.to_repeat, None
         flight = None if session is None else session.last_flight
         if session is None or flight is None or not flight.repeats_left:
             return
@@ -175,14 +177,9 @@ class Traffic:
         self._counters.last_flights_repeated += 1
         self._outbox.append((change + session.seal(_HANDSHAKE, flight.finished), session.address))
 
-    @property
-    def has_repeat(self) -> bool:
-        """Whether `end_datagram` has anything to do."""
-        return self._repeat is not None
-
     # --- from the owner
 
-    def send(self, session: Session, data: bytes, now: float) -> bool:
+    def send(self, session: Session, data: bytes) -> bool:
         """One record of application data; False: over, used up, or more than its address may get now."""
         if session.is_over:
             return False
@@ -260,7 +257,7 @@ class Traffic:
         for session, record, address in held:
             if not session.is_over:
                 events += self.receive(session, record, address, now)
-                if self._repeat is not None:
+                if self.to_repeat is not None:
                     self.end_datagram()
         return events
 
@@ -270,11 +267,10 @@ class Traffic:
         """When `handle_timer` is wanted; long past, when an end waits to be told."""
         if self._ended:
             return 0.0
-        deadlines = [self._checks.next_deadline(), self._expiries.next_at()]
+        earliest = _earlier(self._checks.next_deadline(), self._expiries.next_at())
         for session in self._last_flights.values():
-            deadlines.append(session.established_at + self._config.last_flight_s)
-            break
-        return min((at for at in deadlines if at is not None), default=None)
+            return _earlier(earliest, session.established_at + self._config.last_flight_s)
+        return earliest
 
     def handle_timer(self, now: float) -> list[Event]:
         """Do what is due: free last flights, challenge again or give up, tell who ended while sending."""
@@ -416,7 +412,7 @@ class Traffic:
             self._counters.malformed_messages += 1
             return
         if message_type == HandshakeType.FINISHED and session.last_flight is not None:
-            self._repeat = session
+            self.to_repeat = session
         elif message_type == HandshakeType.CLIENT_HELLO:
             self._counters.renegotiations_refused += 1
             self._transmit(session, _ALERT, _NO_RENEGOTIATION)
@@ -424,7 +420,8 @@ class Traffic:
             self._counters.unexpected_messages += 1
 
     def _transmit(self, session: Session, content_type: int, content: bytes) -> bool:
-        if not self._may_send(session, len(content) + session.sealer.overhead_bytes):
+        is_doubtful = session.path is not None or session.next_sequence >= session.send_limit
+        if is_doubtful and not self._may_send(session, len(content) + session.sealer.overhead_bytes):
             return False
         self._outbox.append((session.seal(content_type, content), session.address))
         if session.next_sequence >= session.send_limit - ASK_AT and self.durability is not None:
@@ -472,6 +469,12 @@ class Traffic:
         if flight is not None:
             session.last_flight = None
             del self._last_flights[flight.address]
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _size_bytes(record: Record) -> int:

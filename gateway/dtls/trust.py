@@ -13,7 +13,6 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from cryptography.x509.verification import (
     Criticality,
@@ -49,22 +48,22 @@ class Role(Enum):
 class TrustAnchors:
     """CA certificates that need no issuer. A value: equal for the same certificates."""
 
-    __slots__ = ("_certificates", "_store", "fingerprints")
+    __slots__ = ("_dates", "_fingerprints", "_store", "fingerprints")
 
     def __init__(self, certificates: Iterable[bytes] = ()) -> None:
         """*certificates* in DER; those that are no CA's, or cannot be read, are no anchors."""
-        anchors: dict[bytes, x509.Certificate] = {}
+        self._fingerprints: dict[x509.Certificate, bytes] = {}
         for der in certificates:
             anchor = read_certificate(der)
             if anchor is not None and is_ca(anchor):
-                anchors[sha256(der).digest()] = anchor
-        self._certificates = tuple(anchors.values())
-        self._store = Store(list(self._certificates)) if anchors else None
-        self.fingerprints = frozenset(anchors)
+                self._fingerprints[anchor] = sha256(der).digest()
+        self._dates = {digest: dates_of(anchor) for anchor, digest in self._fingerprints.items()}
+        self._store = Store(list(self._fingerprints)) if self._fingerprints else None
+        self.fingerprints = frozenset(self._dates)
         "SHA-256 of each, by which a session remembers what it was trusted for."
 
     def __len__(self) -> int:
-        return len(self._certificates)
+        return len(self._fingerprints)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TrustAnchors) and self.fingerprints == other.fingerprints
@@ -77,18 +76,18 @@ class TrustAnchors:
         """For the verifier; None when there are no anchors."""
         return self._store
 
-    def dates(self, fingerprint: bytes) -> list[tuple[float, float]]:
-        """First and last second of the anchor with this fingerprint, if it is one."""
-        return [
-            dates_of(certificate)
-            for certificate in self._certificates
-            if sha256(certificate.public_bytes(Encoding.DER)).digest() == fingerprint
-        ]
+    def dates(self, fingerprint: bytes) -> tuple[float, float]:
+        """First and last second of the anchor with this fingerprint."""
+        return self._dates[fingerprint]
+
+    def fingerprint_of(self, anchor: x509.Certificate) -> bytes:
+        """Of one of the anchors."""
+        return self._fingerprints[anchor]
 
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:
         """Each once, in the order in which they were given."""
-        return self._certificates
+        return tuple(self._fingerprints)
 
 
 class TrustedCertificate(NamedTuple):
@@ -136,7 +135,7 @@ def _verify_chain(
     chain = _build_chain(leaf, readable, anchors, now_s, role)
     if chain is None:
         return CredentialRefusal(_explain(leaf, readable, anchors, now_s, role), leaf.names)
-    return TrustedCertificate(leaf, sha256(chain[-1].public_bytes(Encoding.DER)).digest())
+    return TrustedCertificate(leaf, anchors.fingerprint_of(chain[-1]))
 
 
 def _size_fault(leaf: LeafCertificate, issuers: Sequence[bytes]) -> CredentialFault | None:

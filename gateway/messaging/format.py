@@ -231,7 +231,10 @@ def decode_options(datagram: bytes, position: int, size: int) -> _Options:
         length = byte & 0x0F
         if delta > 12:
             delta, position = _extend(datagram, position, delta)
-        if length > 12:
+        if length == 13 and position < size:
+            length = datagram[position] + 13
+            position += 1
+        elif length > 12:
             length, position = _extend(datagram, position, length)
         number += delta
         end = position + length

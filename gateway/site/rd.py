@@ -120,7 +120,7 @@ class RegistrationDirectory:
         node_id = find_node_id(request, peer)
         device = None if node_id is None else registry.find_device(node_id)
         profile_id = request.parameters.profile_id
-        known = self._find_known_objects(device, profile_id)
+        known = None if profile_id is None else self._find_known_objects(device, profile_id)
         decision = decide_register(request, peer, device, self._policy, known)
         if isinstance(decision, Refused):
             return self._refuse(node_id, peer, decision)
@@ -144,7 +144,8 @@ class RegistrationDirectory:
             objection = find_objection(peer, registration, device, self._policy)
             refused = objection or Refused(error.reason, str(error))
             return self._refuse_update(registration, peer, refused)
-        known = self._find_known_objects(device, request.parameters.profile_id)
+        profile_id = request.parameters.profile_id
+        known = None if profile_id is None else self._find_known_objects(device, profile_id)
         decision = decide_update(request, peer, registration, device, self._policy, known)
         if decision is Renewed.RENEWED:
             assert registration is not None
@@ -200,10 +201,8 @@ class RegistrationDirectory:
             return None, None
         return registration, self._registry.find_device(registration.node_id)
 
-    def _find_known_objects(self, device: Device | None, profile_id: str | None) -> ObjectList | None:
-        if profile_id is None or device is None:
-            return None
-        return self._registry.find_profile(device.number, profile_id)
+    def _find_known_objects(self, device: Device | None, profile_id: str) -> ObjectList | None:
+        return None if device is None else self._registry.find_profile(device.number, profile_id)
 
     def _refuse(self, claimed: str | None, peer: Peer, refused: Refused) -> Response:
         # What the session proved goes before what the request claims.

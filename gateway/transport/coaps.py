@@ -99,7 +99,7 @@ class CoapsTransport:
         if self._is_closed:
             return False
         self._schedule_flush()
-        return self.endpoint.send(session, data, self._now())
+        return self.endpoint.send(session, data)
 
     def find_session(self, identity: bytes) -> Session | None:
         """The session by which *identity* is reached: the newest that has spoken, else the newest."""
@@ -165,9 +165,15 @@ class CoapsTransport:
             self._handle(event)
 
     def _handle(self, event: Event) -> None:
+        # The common ones first.
         match event:
             case PskRequested(handshake, identity):
                 self._provide_psk(handshake, identity)
+            case SessionEstablished(session):
+                if self._on_session_established is not None:
+                    self._on_session_established(session)
+            case SessionEnded(session, reason):
+                self._on_session_ended(session, reason)
             case CertificatePresented():
                 self._provide_credential(event.handshake, self._judge_certificate(event))
             case RawPublicKeyPresented():
@@ -176,11 +182,6 @@ class CoapsTransport:
                 self._answer_resumption(handshake, identity, credential)
             case ApplicationData(session, data):
                 self._on_data(session, data)
-            case SessionEstablished(session):
-                if self._on_session_established is not None:
-                    self._on_session_established(session)
-            case SessionEnded(session, reason):
-                self._on_session_ended(session, reason)
             case HandshakeFailed():
                 self._on_handshake_failed(event)
 

@@ -89,7 +89,7 @@ def test_E6_session_of_a_removed_key_ends_at_once(cid: bytes | None, has_spoken:
     ]
     with dropped_once(server):
         server.give(late, pair.address)
-    assert not server.endpoint.send(session, b"after", server.now)
+    assert not server.endpoint.send(session, b"after")
     pair.exchange()
     assert pair.client.state is ClientState.CLOSED, "it was told"
     assert b"on its way" not in server.received

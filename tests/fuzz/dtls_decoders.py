@@ -164,7 +164,7 @@ def _negotiate(body: bytes) -> None:
     for offer in _OFFERS:
         choice = choose(body, offer)
         if isinstance(choice, Choice):
-            extensions.encode_extensions(choice.extensions(_CID))
+            choice.encode_extensions(_CID)
 
 
 def _reassemble(content: bytes) -> None:

@@ -158,7 +158,7 @@ def _memory_exchange(pairs: Sequence[Pair]) -> Callable[[], float]:
         endpoint = pair.server.endpoint
         start_ns = time.perf_counter_ns()
         (event,) = endpoint.receive_datagram(datagram, pair.address, pair.now)
-        endpoint.send(event.session, _PING, pair.now)  # type: ignore[union-attr]
+        endpoint.send(event.session, _PING)  # type: ignore[union-attr]
         sent = endpoint.datagrams_to_send()
         took_us = (time.perf_counter_ns() - start_ns) / 1000
         assert sent[-1][1] == pair.address

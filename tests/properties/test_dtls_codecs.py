@@ -181,7 +181,9 @@ def test_client_hellos_come_back(
 def test_server_hellos_come_back(
     version: int, random: bytes, session_id: bytes, suite: int, block: dict[int, bytes]
 ) -> None:
-    body = messages.encode_server_hello(version, random, session_id, suite, block)
+    body = messages.encode_server_hello(
+        version, random, session_id, suite, extensions.encode_extensions(block)
+    )
     assert messages.decode_server_hello(body)[:5] == (version, random, session_id, suite, block)
 
 

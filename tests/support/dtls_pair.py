@@ -128,7 +128,7 @@ class Server:
 
     def send(self, session: Session, data: bytes) -> bool:
         """Application data towards the client."""
-        is_sent = self.endpoint.send(session, data, self.now)
+        is_sent = self.endpoint.send(session, data)
         self._note(())
         return is_sent
 

@@ -156,7 +156,7 @@ class DtlsServer:
                 self.received.append(event.data)
                 if self.is_moving and len(self._sockets) == 1:
                     self._sockets.append(_bound(self.host, 0))
-                self._endpoint.send(event.session, answer_to(event.data), now)
+                self._endpoint.send(event.session, answer_to(event.data))
         for datagram, address in self._endpoint.datagrams_to_send():
             self.sent.append(datagram)
             self._sockets[-1].sendto(datagram, (address.host, address.port))

@@ -10,6 +10,7 @@ import pytest
 from gateway.dtls.alerts import AlertDescription, decode_alert, encode_alert, fatal
 from gateway.dtls.clienthandshake import EXPECTED, ClientHandshake, State
 from gateway.dtls.events import HandshakeFailure
+from gateway.dtls.extensions import encode_extensions
 from gateway.dtls.fragments import fragment
 from gateway.dtls.handshake import Transcript, derive
 from gateway.dtls.keys import psk_premaster, verify_data
@@ -76,7 +77,7 @@ class HandMadeServer:
     def hello(
         self, extensions: Mapping[int, bytes] = EMS, suite: int = 0xC0A8, version: int = 0xFEFD
     ) -> bytes:
-        body = encode_server_hello(version, SERVER_RANDOM, b"", suite, extensions)
+        body = encode_server_hello(version, SERVER_RANDOM, b"", suite, encode_extensions(extensions))
         return self.message(HandshakeType.SERVER_HELLO, body)
 
     def done(self) -> bytes:
@@ -241,7 +242,7 @@ def test_routability_check_that_cannot_be_is_refused(
 
 def test_messages_cut_short_are_refused_at_every_byte() -> None:
     verify = encode_hello_verify_request(0xFEFF, b"cookie")
-    hello = encode_server_hello(0xFEFD, SERVER_RANDOM, b"", 0xC0A8, EMS)
+    hello = encode_server_hello(0xFEFD, SERVER_RANDOM, b"", 0xC0A8, encode_extensions(EMS))
     hint = encode_psk_server_key_exchange(b"hint")
     for message_type, body in ((3, verify), (2, hello), (12, hint)):
         for length in range(len(body)):

@@ -10,7 +10,7 @@ import pytest
 from gateway.address import Address
 from gateway.dtls.counters import Counters
 from gateway.dtls.fragments import fragment
-from gateway.dtls.hello import HelloFront, VerifiedHello, skim_client_hello
+from gateway.dtls.hello import HelloFront, VerifiedHello
 from gateway.dtls.messages import (
     decode_client_hello,
     decode_fragments,
@@ -118,22 +118,14 @@ def test_unreadable_hellos_are_dropped() -> None:
     assert counters.hello_malformed == 2
 
 
-def test_skimming_sees_what_decoding_sees() -> None:
-    body = Hello(session_id=b"s" * 7).with_cid(b"cid").body(b"cookie")
-    skimmed, decoded = skim_client_hello(body), decode_client_hello(body)
-    assert skimmed == decoded._replace(
-        cipher_suites=(),
-        extensions={},
-        has_extended_master_secret=False,
-        renegotiation_info=None,
-        connection_id=None,
-    )
-
-
-def test_skimming_stops_at_any_missing_byte() -> None:
-    body = Hello().without(23, 0xFF01).body(b"c" * 16)
-    assert skim_client_hello(body) is not None
-    assert all(skim_client_hello(body[:length]) is None for length in range(len(body)))
+def test_what_is_kept_of_a_verified_hello_is_what_decoding_sees() -> None:
+    front, _ = make_front()
+    hello = Hello(session_id=b"s" * 7).with_cid(b"cid")
+    cookie = read_cookie(front.receive(to_record(to_message(hello)), ADDRESS, 0.0))
+    verified = front.receive(to_record(to_message(hello, cookie, 1)), ADDRESS, 0.0)
+    decoded = decode_client_hello(hello.body(cookie))
+    assert isinstance(verified, VerifiedHello)
+    assert verified[:3] == (decoded.random, decoded.session_id, decoded.compression_methods)
 
 
 def test_fragmented_hello_is_joined_in_any_order_and_answered_once() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.dtls import messages
 from gateway.dtls.errors import DecodeError, LocalProtocolError
+from gateway.dtls.extensions import encode_extensions
 from gateway.dtls.messages import HandshakeFragment, HandshakeType, decode_client_hello, decode_fragments
 
 RANDOM = bytes(range(32))
@@ -85,9 +86,17 @@ def test_client_hello_without_extensions_offers_none() -> None:
 
 
 def test_unchanging_part_leaves_out_cookie_and_extensions() -> None:
-    first = decode_client_hello(hello_body())
-    second = decode_client_hello(hello_body(cookie=b"\2ab", extensions=b"\0\4\0\x17\0\0"))
-    assert first.unchanging == second.unchanging == b"\xfe\xfd" + RANDOM + b"\0\0\2\xc0\xa8\1\0"
+    bodies = hello_body(), hello_body(cookie=b"\2ab", extensions=b"\0\4\0\x17\0\0")
+    for body in bodies:
+        parts = messages.find_client_hello_parts(body)
+        assert parts is not None
+        assert messages.unchanging_part(body, parts) == b"\xfe\xfd" + RANDOM + b"\0\0\2\xc0\xa8\1\0"
+
+
+def test_parts_of_a_hello_are_not_found_where_a_byte_is_missing() -> None:
+    body = hello_body(cookie=b"\2ab")
+    assert messages.find_client_hello_parts(body) is not None
+    assert all(messages.find_client_hello_parts(body[:length]) is None for length in range(len(body)))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +179,7 @@ def test_b12_malformed_extension_that_we_use_spoils_the_hello(extension: bytes) 
 
 def test_server_hello_comes_back() -> None:
     extensions = {0xFF01: b"\0", 23: b"", 54: b"\0"}
-    body = messages.encode_server_hello(0xFEFD, RANDOM, b"s" * 32, 0xC0A8, extensions)
+    body = messages.encode_server_hello(0xFEFD, RANDOM, b"s" * 32, 0xC0A8, encode_extensions(extensions))
     hello = messages.decode_server_hello(body)
     assert hello[:5] == (0xFEFD, RANDOM, b"s" * 32, 0xC0A8, extensions)
     assert hello.has_extended_master_secret
@@ -179,7 +188,7 @@ def test_server_hello_comes_back() -> None:
 
 
 def test_server_hello_without_extensions_grants_none() -> None:
-    hello = messages.decode_server_hello(messages.encode_server_hello(0xFEFD, RANDOM, b"", 0xC0A8, {}))
+    hello = messages.decode_server_hello(messages.encode_server_hello(0xFEFD, RANDOM, b"", 0xC0A8, b""))
     assert hello == messages.ServerHello(0xFEFD, RANDOM, b"", 0xC0A8, {})
 
 
@@ -194,7 +203,7 @@ def test_b8_server_hello_of_another_form_is_refused(tail: str) -> None:
 
 def test_random_of_another_length_is_not_sent() -> None:
     with pytest.raises(LocalProtocolError):
-        messages.encode_server_hello(0xFEFD, b"short", b"", 0xC0A8, {})
+        messages.encode_server_hello(0xFEFD, b"short", b"", 0xC0A8, b"")
     with pytest.raises(LocalProtocolError):
         messages.encode_client_hello(0xFEFD, b"short", b"", b"", (0xC0A8,), {})
 

@@ -154,7 +154,7 @@ def test_second_answer_and_answer_to_nothing_are_ignored() -> None:
     (request,) = only(PskRequested, client.send(client.key_exchange()))
     client.server.provide(request, PSK)
     assert client.server.provide(request, b"another") == []
-    assert client.server.provide(replace(request, handshake=99), PSK) == []
+    assert client.server.provide(request._replace(handshake=99), PSK) == []
     assert client.server.count("late_keys") == 2
     client.send(client.change_cipher_spec(), client.finished())
     assert len(client.server.sessions) == 1
