@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -125,10 +125,6 @@ class Command:
     def has_ended(self) -> bool:
         """Whether this is its last state."""
         return self.state in ENDS
-
-    def with_state(self, state: CommandState) -> Command:
-        """The same in *state*."""
-        return replace(self, state=state)
 
 
 _COLUMNS = (

@@ -7,6 +7,7 @@ overtaken is left out and told so, while the others of its group go in.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import json
 import sqlite3
@@ -322,7 +323,7 @@ class Refuse:
         return COMMITTED
 
 
-class Attached:
+class Attached(abc.ABC):
     """Something that belongs to a device and changes nothing of what the store holds in memory."""
 
     __slots__ = ("device", "done")
@@ -331,9 +332,9 @@ class Attached:
         self.device = device
         self.done = done
 
+    @abc.abstractmethod
     def collect(self, batch: Batch) -> CommitOutcome:
         """Add what this change writes to *batch*, if the rows still allow it."""
-        raise NotImplementedError
 
 
 class Report(Attached):

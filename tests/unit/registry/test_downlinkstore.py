@@ -7,6 +7,7 @@ import pytest
 from registry.commands import CommandResult, CommandState, NewCommand
 from registry.commit import CommitFailure
 from registry.model import Origin, Reading, Security
+from registry.models import StoredDefinition, store_definitions
 from registry.observations import Observation, ObservationState
 from tests.support.registry import Place
 
@@ -158,3 +159,13 @@ async def test_device_that_is_gone_has_no_commands(registry, place) -> None:
     await registry.flush()
     assert len(done) <= 1
     assert find(place, command.id).state is CommandState.CANCELLED
+
+
+async def test_definitions_are_read_behind_a_revision(registry, place) -> None:
+    definition = StoredDefinition(42, "1.0", "{}")
+    with place.database() as database, database.transaction() as connection:
+        revision = store_definitions(connection, [definition], 0)
+    assert await registry.downlink.read_definitions(0) == ([definition], revision)
+    assert await registry.downlink.read_definitions(revision) == ([], revision)
+    with place.administration() as administration:
+        assert administration.definitions() == [definition]

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from registry.errors import DatabaseUnusable
-from registry.lock import GatewayLock
+from registry.lock import GatewayLock, is_held
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +39,12 @@ def test_holder_may_be_unknown(tmp_path):
     with pytest.raises(DatabaseUnusable, match="process unknown"):
         GatewayLock(tmp_path / "n.db")
     first.release()
+
+
+def test_whether_a_gateway_runs_is_seen_without_disturbing_it(tmp_path):
+    database = tmp_path / "n.db"
+    assert not is_held(database), "no gateway ever ran"
+    lock = GatewayLock(database)
+    assert is_held(database)
+    lock.release()
+    assert not is_held(database)

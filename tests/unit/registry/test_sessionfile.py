@@ -229,3 +229,10 @@ def test_fault_without_words_of_our_own_is_told_too(file):
     file._connection.execute("DROP TABLE journal")
     with pytest.raises(StorageUnavailable, match="no such table"):
         file.load()
+
+
+def test_where_reading_ahead_is_unknown_the_file_is_read_all_the_same(file, monkeypatch):
+    monkeypatch.setattr(sessionfile.sys, "platform", "darwin")
+    again = reopen(file)
+    assert again.mark == MARK
+    again.close()

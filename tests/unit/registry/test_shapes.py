@@ -1,7 +1,15 @@
 from dataclasses import replace
 
+from registry.commands import Command, CommandResult, CommandState
 from registry.model import Created, Device, DeviceState, DeviceView, EventRow, Refusal, Security
-from registry.shapes import describe_created, describe_device, describe_event, describe_registration
+from registry.shapes import (
+    describe_answer,
+    describe_command,
+    describe_created,
+    describe_device,
+    describe_event,
+    describe_registration,
+)
 from tests.support.registry import make_registration
 
 DEVICE = Device(1, "d-aaaaaaaaaaaaaaaa", "n", Security.PSK, 60, 1_000, sealed_secret=b"sealed")
@@ -76,4 +84,29 @@ def test_event():
         "device_id": None,
         "node_id": "n",
         "data": {"reason": "r"},
+    }
+
+
+def test_answer_and_command():
+    command = Command(
+        4, 1, DEVICE.device_id, "n", "read", ("/3/0/0",), b"", True, CommandState.QUEUED, 0, 60_000
+    )
+    waiting = dict.fromkeys(("code", "format", "values", "links", "error"))
+    assert describe_answer(command) == {"command_id": 4, "state": "queued", **waiting}
+    result = CommandResult("2.05", "text", '{"/3/0/0": "Maker"}', '[{"path": "/3"}]', "late")
+    answered = replace(command, state=CommandState.ANSWERED, attempts=1, result=result)
+    assert describe_command(answered) == {
+        "command_id": 4,
+        "state": "answered",
+        "code": "2.05",
+        "format": "text",
+        "values": {"/3/0/0": "Maker"},
+        "links": [{"path": "/3"}],
+        "error": "late",
+        "node_id": "n",
+        "operation": "read",
+        "paths": ["/3/0/0"],
+        "created_at": "1970-01-01T00:00:00.000Z",
+        "expires_at": "1970-01-01T00:01:00.000Z",
+        "attempts": 1,
     }
