@@ -190,6 +190,8 @@ def _discover(operation: Discover, device: DeviceProfile) -> Request:
         raise _Refused(f"discover takes an object, an instance or a resource; {path} is none")
     if depth is not None and not 0 <= depth <= MAX_DEPTH:
         raise _Refused(f"the depth is 0 to {MAX_DEPTH}")
+    if depth is not None and device.version < V1_2:
+        raise _Refused("a device before LwM2M 1.2 takes no depth in discover")
     queries = () if depth is None else (f"depth={depth}",)
     return Request(Method.GET, path.segments(device.root), queries, accept=Format.LINK.number)
 

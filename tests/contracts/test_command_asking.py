@@ -48,6 +48,25 @@ def test_command_is_stored_and_shown(nodegate: Nodegate) -> None:
     assert nodegate("command", "list", "--state", "sent", "--json").json == []
 
 
+@pytest.mark.parametrize(
+    ("words", "format_"),
+    [
+        (("read", "/3/0/0"), "text"),
+        (("read", "/3/0", "/1/0"), "senml-etch-cbor"),
+        (("observe", "/3/0"), "tlv"),
+        (("write", "/3/0/15", "UTC"), "cbor"),
+        (("create", "/1", "{}"), "senml-json"),
+        (("discover", "/3"), "link"),
+        (("execute", "/3/0/4"), "text"),
+    ],
+)
+def test_each_operation_takes_the_formats_it_has(
+    nodegate: Nodegate, words: tuple[str, ...], format_: str
+) -> None:
+    command, *rest = words
+    assert nodegate(command, "meter-7", *rest, "--format", format_, "--wait", "0").status == 0
+
+
 def test_wait_that_runs_out_is_told_by_its_status(nodegate: Nodegate) -> None:
     answer = nodegate("execute", "meter-7", "/3/0/4", "--wait", "0.1")
     assert answer.status == 3
@@ -80,6 +99,10 @@ def test_only_a_queued_command_is_taken_back(nodegate: Nodegate) -> None:
         (("create", "meter-7", "/1", "[]"), "JSON object"),
         (("cancel", "meter-7", "/3/0"), "not observed"),
         (("values", "meter-7", "3"), "no path"),
+        (("discover", "meter-7", "/3", "--format", "tlv"), "is always link"),
+        (("execute", "meter-7", "/3/0/4", "--format", "tlv"), "is always text"),
+        (("delete", "meter-7", "/1/2", "--format", "text"), "has no data format"),
+        (("attributes", "meter-7", "/3", "pmin=1", "--format", "text"), "has no data format"),
         (("write", "meter-7", "/5/0/0", "@missing"), "missing"),
     ],
 )

@@ -151,6 +151,7 @@ def discover(
     depth: Annotated[
         int | None, typer.Option(min=0, max=MAX_DEPTH, help="Levels below the path; since LwM2M 1.2.")
     ] = None,
+    format_: AFormat = None,
     wait: Wait = DEFAULT_WAIT_S,
     ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
@@ -162,6 +163,7 @@ def discover(
 
         nodegate discover meter-7 /3/0
     """
+    _check_format(format_, Format.LINK)
     _do(db, node_id, lambda _: Discover(_path(path), depth), wait, ttl, as_json)
 
 
@@ -172,6 +174,7 @@ def attributes(
         list[str],
         typer.Argument(metavar="NAME=VALUE|NAME…", help="A name alone takes it away.", show_default=False),
     ],
+    format_: AFormat = None,
     wait: Wait = DEFAULT_WAIT_S,
     ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
@@ -185,6 +188,7 @@ def attributes(
 
         nodegate attributes meter-7 /3303/0/5700 gt
     """
+    _check_format(format_)
     _do(db, node_id, lambda _: WriteAttributes(_path(path), parse_attributes(changes)), wait, ttl, as_json)
 
 
@@ -240,6 +244,7 @@ def execute(
     arguments: Annotated[
         str, typer.Argument(metavar="ARGS", help="Digits with texts: `0='now',1`.", show_default=False)
     ] = "",
+    format_: AFormat = None,
     wait: Wait = DEFAULT_WAIT_S,
     ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
@@ -251,6 +256,7 @@ def execute(
 
         nodegate execute meter-7 /3/0/4
     """
+    _check_format(format_, Format.TEXT)
 
     def make(_: _Asked) -> Operation:
         parse_arguments(arguments)
@@ -291,6 +297,7 @@ def create(
 def delete(
     node_id: NodeId,
     path: APath,
+    format_: AFormat = None,
     wait: Wait = DEFAULT_WAIT_S,
     ttl: Ttl = None,
     db: Database = DEFAULT_DATABASE,
@@ -302,6 +309,7 @@ def delete(
 
         nodegate delete meter-7 /1/2
     """
+    _check_format(format_)
     _do(db, node_id, lambda _: Delete(_path(path)), wait, ttl, as_json)
 
 
@@ -380,6 +388,13 @@ def _cell(value: object) -> str:
 
 def _marks(attributes: dict[str, str | None]) -> str:
     return " ".join(text(name if value is None else f"{name}={value}") for name, value in attributes.items())
+
+
+def _check_format(given: Format | None, own: Format | None = None) -> None:
+    """Operations without values have at most a format of their *own*."""
+    if given not in (None, own):
+        what = "has no data format" if own is None else f"is always {own.value}"
+        raise Refused(f"what is sent and answered here {what}; leave --format out")
 
 
 def _path(given: str) -> Path:

@@ -171,13 +171,18 @@ def test_observe_takes_attributes_from_1_2_on():
 
 
 def test_discover_asks_for_links():
-    assert sent(Discover(parse_path("/3"), 2)) == Request(Method.GET, ("3",), ("depth=2",), accept=40)
-    assert sent(Discover(parse_path("/3/0/6"))).queries == ()
+    assert sent(Discover(parse_path("/3/0/6"))) == Request(Method.GET, ("3", "0", "6"), accept=40)
+
+
+def test_discover_takes_a_depth_from_1_2_on():
+    operation = Discover(parse_path("/3"), 2)
+    assert sent(operation, NEWEST) == Request(Method.GET, ("3",), ("depth=2",), accept=40)
+    assert "1.2" in refusal(operation, NEW)
 
 
 @pytest.mark.parametrize(("path", "depth"), [("/", None), ("/3/0/6/0", None), ("/3", 4), ("/3", -1)])
 def test_discover_has_targets_and_depths(path, depth):
-    refusal(Discover(parse_path(path), depth))
+    refusal(Discover(parse_path(path), depth), NEWEST)
 
 
 @pytest.mark.parametrize(
