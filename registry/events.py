@@ -55,7 +55,7 @@ _CHANGEABLE_DATA = {
 
 EVENT_DATA: Mapping[EventType, Mapping[str, str]] = {
     EventType.DEVICE_CREATED: {
-        "security": "`psk` or `none`",
+        "security": "`psk`, `none`, `x509` or `rpk`",
         "timeout": "claim timeout in seconds; 0 = none",
     },
     EventType.DEVICE_DELETED: {},

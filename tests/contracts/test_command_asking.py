@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import select
+import signal
 from pathlib import Path
 
 import pytest
 
-from registry import commands, values
+from registry import commands, outbox, values
 from registry.administration import Administration
 from registry.commands import CommandResult, CommandState
+from registry.events import EventType
 from registry.model import Origin, Reading
 from registry.sqlite import Database
 from tests.support.command import Nodegate
@@ -71,6 +75,7 @@ def test_wait_that_runs_out_is_told_by_its_status(nodegate: Nodegate) -> None:
     answer = nodegate("execute", "meter-7", "/3/0/4", "--wait", "0.1")
     assert answer.status == 3
     assert "queued" in answer.out
+    assert "no answer yet; `nodegate command show 1` tells what became of it" in answer.err
 
 
 def test_time_that_no_clock_reaches_is_refused(nodegate: Nodegate) -> None:
@@ -137,6 +142,51 @@ def test_values_are_told_with_their_time_and_origin(nodegate: Nodegate) -> None:
     assert nodegate("values", "meter-7", "/4").out == "no values\n"
 
 
+def report(nodegate: Nodegate, readings: list[Reading], history: int = 100) -> None:
+    """What the gateway writes when meter-7 tells of values."""
+    with Administration(Database.open(nodegate.database)) as administration:
+        device = administration.get("meter-7").device
+    with Database.open(nodegate.database) as database, database.transaction() as connection:
+        values.put(connection, device.number, readings, Origin.SEND, history)
+        data = values.encode_event(readings, Origin.SEND)
+        type_ = EventType.VALUES_REPORTED.value
+        outbox.append(connection, [(0, type_, device.device_id, device.node_id, data, None, 0)])
+
+
+def test_history_is_told_whole_however_long_it_was_kept(nodegate: Nodegate) -> None:
+    report(nodegate, [Reading("/3303/0/5700", str(number), number) for number in range(250)], history=300)
+    told = nodegate("values", "meter-7", "--history", "--json").json
+    assert [each["value"] for each in told] == list(range(250))
+
+
+def test_values_are_shown_alike_wherever_they_are_shown(nodegate: Nodegate) -> None:
+    report(nodegate, [Reading("/3342/0/5500", "true", 1_000)])
+    assert "/3342/0/5500  true " in nodegate("values", "meter-7").out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_watch_tells_what_comes_until_a_signal(nodegate: Nodegate, number: signal.Signals) -> None:
+    report(nodegate, [Reading("/3/0/9", "1", 500)])
+    with nodegate.start("watch", "meter-7", "--json") as process:
+        assert process.stdout is not None
+        told = None
+        while told is None:
+            # It watches from some moment on; so there is something new until it saw it.
+            report(nodegate, [Reading("/3/0/9", "2", 1_000)])
+            if select.select([process.stdout], [], [], 0.1)[0]:
+                told = json.loads(process.stdout.readline())
+        process.send_signal(number)
+        _, err = process.communicate()
+    assert told == {
+        "node_id": "meter-7",
+        "path": "/3/0/9",
+        "value": 2,
+        "time": "1970-01-01T00:00:01.000Z",
+        "origin": "send",
+    }
+    assert (process.returncode, err) == (0, "")
+
+
 def test_end_of_a_command_is_shown_as_it_was(nodegate: Nodegate) -> None:
     nodegate("read", "meter-7", "/3/0/0", "--wait", "0")
     result = CommandResult("2.05", "text", '{"/3/0/0": "Maker"}')
@@ -144,4 +194,6 @@ def test_end_of_a_command_is_shown_as_it_was(nodegate: Nodegate) -> None:
         assert commands.end(connection, 1, CommandState.ANSWERED, result, 5)
     shown = nodegate("command", "show", "1", "--json").json
     assert shown["values"] == {"/3/0/0": "Maker"}
-    assert "Maker" in nodegate("command", "show", "1").out
+    text = nodegate("command", "show", "1").out
+    assert text.splitlines()[3].split() == ["paths", "/3/0/0"]
+    assert text.endswith("\nPATH    VALUE\n/3/0/0  Maker\n")

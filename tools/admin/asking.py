@@ -6,7 +6,6 @@ that runs, or by the next one. Here one waits for its end, for a while.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -45,10 +44,11 @@ from registry.commands import MAX_TTL_S, Command, CommandState
 from registry.lock import is_held
 from registry.shapes import describe_answer
 from registry.sqlite import parse_url
+from tools.admin import answers
 from tools.admin.border import Refused, complain
 from tools.admin.opening import open_administration
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database, NodeId
-from tools.admin.output import print_fields, print_json, print_table, text
+from tools.admin.output import print_fields, print_json
 
 if TYPE_CHECKING:
     from registry.administration import Administration
@@ -346,6 +346,8 @@ def _do(
         if wait_s:
             command = _await(administration, command, wait_s)
     _print(command, as_json)
+    if wait_s and not command.has_ended:
+        complain(f"no answer yet; `nodegate command show {command.id}` tells what became of it")
     raise typer.Exit(_status(command, wait_s))
 
 
@@ -369,25 +371,14 @@ def _print(command: Command, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    values, links = answer["values"], answer["links"]
-    if isinstance(values, dict) and values:
-        print_table(("PATH", "VALUE"), ((path, _cell(value)) for path, value in values.items()))
-    elif isinstance(links, list) and links:
-        print_table(("PATH", "ATTRIBUTES"), ((link["path"], _marks(link["attributes"])) for link in links))
+    if answers.has_content(answer):
+        answers.print_content(answer)
     elif command.has_ended:
         print_fields([("state", command.state.value), ("code", command.result.code)])
     else:
         print_fields([("command", command.id), ("state", command.state.value)])
     if command.result.error:
         complain(f"command {command.id}: {command.result.error}")
-
-
-def _cell(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _marks(attributes: dict[str, str | None]) -> str:
-    return " ".join(text(name if value is None else f"{name}={value}") for name, value in attributes.items())
 
 
 def _check_format(given: Format | None, own: Format | None = None) -> None:

@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gateway.visible import visible
 from registry.errors import RegistryError
+from tools.admin.flags import show_flags_bare
 
 
 class Refused(Exception):
@@ -123,4 +124,5 @@ class LateCommand(TyperCommand):
         app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
         app.command(self.name)(function)
         command = typer.main.get_command(app)
+        show_flags_bare(command)
         return command.make_context(info_name, args, parent=parent, **extra)

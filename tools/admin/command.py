@@ -8,6 +8,7 @@ import typer
 
 from registry.commands import Command, CommandState
 from registry.shapes import describe_command
+from tools.admin import answers
 from tools.admin.opening import open_administration
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database
 from tools.admin.output import print_fields, print_json, print_json_array, print_table
@@ -87,5 +88,22 @@ def _print(command: Command, as_json: bool) -> None:
     description = describe_command(command)
     if as_json:
         print_json(description)
-    else:
-        print_fields([(name.replace("_", " "), value) for name, value in description.items()])
+        return
+    print_fields(
+        [
+            ("command", command.id),
+            ("node ID", command.node_id),
+            ("operation", command.operation),
+            ("paths", " ".join(command.paths)),
+            ("state", command.state),
+            ("code", command.result.code),
+            ("format", command.result.format),
+            ("error", command.result.error),
+            ("created", description["created_at"]),
+            ("expires", description["expires_at"]),
+            ("attempts", command.attempts),
+        ]
+    )
+    if answers.has_content(description):
+        print()
+        answers.print_content(description)

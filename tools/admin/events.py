@@ -5,11 +5,8 @@ Follows by polling from a cursor, so that nothing is missed or told twice, wheth
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,9 +16,10 @@ from registry.events import EventType
 from registry.model import EventRow
 from registry.shapes import describe_event
 from registry.timestamps import format_ms
+from tools.admin.following import ended_by_signals
 from tools.admin.opening import open_administration, open_if_there
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database
-from tools.admin.output import print_json, to_json
+from tools.admin.output import print_json, value_text
 
 if TYPE_CHECKING:
     from registry.administration import Administration
@@ -52,7 +50,7 @@ def events(
     """
     tell = _print_json if as_json else _print_line
     opened = open_administration(db) if follow else open_if_there(db)
-    with opened as administration, _ended_by_signals():
+    with opened as administration, ended_by_signals():
         if administration is not None:
             for event in read(administration, after, types or (), time.sleep if follow else None):
                 tell(event)
@@ -76,22 +74,6 @@ def read(
             wait(POLL_S)
 
 
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the block quietly."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        return
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _print_json(event: EventRow) -> None:
     print_json(describe_event(event))
 
@@ -101,9 +83,15 @@ def _print_line(event: EventRow) -> None:
     print(f"{format_ms(event.at_ms)}  {event.type:<20}  {visible(event.node_id)}{data}", flush=True)
 
 
+_LEFT_OUT = frozenset({"location", "registered_at", "expires_at"})
+"What a line leaves to `--json`: the random name of a registration, and what its time and lifetime say."
+
+
 def _words(data: Mapping[str, object]) -> Iterator[str]:
     """``name value`` for each field; an object list as its paths, for a person knows the versions."""
     for name, value in data.items():
+        if name in _LEFT_OUT:
+            continue
         if name == "objects" and isinstance(value, list):
             value = " ".join(item["path"] for item in value)
-        yield f"{name} {value if isinstance(value, str) else to_json(value)}"
+        yield f"{name} {value_text(value)}"

@@ -10,6 +10,7 @@ import typer
 
 from tools.admin import command, device, events, model, serve, serverkey
 from tools.admin.border import CommandGroup, LateCommand, tell_of_a_bug
+from tools.admin.flags import show_flags_bare
 
 _ASKING = {
     "read": "Read resources of a device.",
@@ -49,7 +50,7 @@ app = typer.Typer(
     cls=CommandGroup,
     name="nodegate",
     help="Nodegate, a device gateway for LwM2M over CoAP and DTLS.",
-    epilog="Exit status: 0 done, 1 refused or failed, 2 not understood.",
+    epilog="Exit status: 0 done, 1 refused or failed, 2 not understood, 3 stored and not finished yet.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -89,6 +90,7 @@ def build() -> CommandGroup:
     for late in LATE:
         group.add_command(late)
     group.commands = {name: group.commands[name] for name in ORDER}
+    show_flags_bare(group)
     return group
 
 

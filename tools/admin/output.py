@@ -74,6 +74,11 @@ def text(value: object) -> str:
     return "-" if value is None or value == "" else visible(str(value))
 
 
+def value_text(value: object) -> str:
+    """A value of a device or of an event as a person reads it: text as it is, anything else as in JSON."""
+    return value if isinstance(value, str) else to_json(value)
+
+
 def print_fields(fields: Sequence[tuple[str, object]]) -> None:
     """A name and its value on each line."""
     _print_rows([], [[name, text(value)] for name, value in fields], [0, 0])

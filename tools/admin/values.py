@@ -14,13 +14,15 @@ from registry.events import EventType
 from registry.model import EventRow, ReportedValue
 from registry.timestamps import format_ms
 from tools.admin.border import Refused
+from tools.admin.events import read
+from tools.admin.following import ended_by_signals
 from tools.admin.opening import open_administration
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database, NodeId
-from tools.admin.output import print_json, print_json_array, print_table, text
+from tools.admin.output import print_json, print_json_array, print_table, text, value_text
 
 COLUMNS = ("PATH", "VALUE", "TIME", "ORIGIN")
-_GLANCE_S = 0.25
-_HISTORY = 100
+_ALL = 100_000
+"As many values of a path as `values.history` may be."
 
 
 def values(
@@ -43,7 +45,7 @@ def values(
     except DecodeError as error:
         raise Refused(str(error)) from error
     with open_administration(db, create=False) as administration:
-        found = administration.values(node_id, below, history=_HISTORY if history else None)
+        found = administration.values(node_id, below, history=_ALL if history else None)
     if as_json:
         print_json_array(map(_describe, found))
     elif not print_table(COLUMNS, map(_row, found)):
@@ -66,17 +68,10 @@ def watch(
     with open_administration(db, create=False) as administration:
         wanted = {administration.get(node_id).device.node_id for node_id in node_ids}
         last = administration.last_event_id()
-        try:
-            while True:
-                events = administration.events(last, types=[EventType.VALUES_REPORTED.value])
-                for event in events:
-                    last = event.id
-                    if event.node_id in wanted:
-                        _print_event(event, as_json)
-                if not events:
-                    time.sleep(_GLANCE_S)
-        except KeyboardInterrupt:
-            return
+        with ended_by_signals():
+            for event in read(administration, last, [EventType.VALUES_REPORTED], time.sleep):
+                if event.node_id in wanted:
+                    _print_event(event, as_json)
 
 
 def _print_event(event: EventRow, as_json: bool) -> None:
@@ -87,7 +82,8 @@ def _print_event(event: EventRow, as_json: bool) -> None:
         if as_json:
             print_json(told)
         else:
-            print("  ".join(text(told[name]) for name in ("time", "node_id", "path", "value")), flush=True)
+            words = (told["time"], told["node_id"], told["path"], value_text(told["value"]))
+            print("  ".join(map(text, words)), flush=True)
 
 
 def _describe(value: ReportedValue) -> dict[str, object]:
@@ -100,4 +96,4 @@ def _describe(value: ReportedValue) -> dict[str, object]:
 
 
 def _row(value: ReportedValue) -> tuple[object, ...]:
-    return value.path, value.value, format_ms(value.at_ms), value.origin.value
+    return value.path, value_text(value.value), format_ms(value.at_ms), value.origin.value

@@ -62,9 +62,15 @@ def test_following_tells_what_came_while_it_waited() -> None:
 
 def test_line_for_people_has_words_instead_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     objects = [{"path": "/1/0", "version": None}, {"path": "/3/0", "version": "1.2"}]
-    row = EventRow(
-        7, 0, "registered", "d-x", "meter-1", {"lifetime": 60, "objects": objects, "address": "[::1]:9"}
-    )
+    at = "1970-01-01T00:00:00.000Z"
+    data = {
+        "location": "/rd/x",
+        "lifetime": 60,
+        "objects": objects,
+        "address": "[::1]:9",
+        "registered_at": at,
+    }
+    row = EventRow(7, 0, "registered", "d-x", "meter-1", data)
     events._print_line(row)
     assert capsys.readouterr().out == (
         "1970-01-01T00:00:00.000Z  registered            meter-1"
