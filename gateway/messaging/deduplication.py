@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from gateway.messaging.remote import Remote
 
 Outcome = int | bytes
-"`PENDING`, `SILENT`, a code (0 = empty acknowledgement) or an encoded message."
+"`PENDING`, `SILENT`, `EMPTY`, another code or an encoded message."
+
+EMPTY = 0
+"Acknowledged, while the answer comes by itself: a repetition is acknowledged again."
 
 PENDING = -1
 "Being worked on: a repetition is absorbed."
