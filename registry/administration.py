@@ -6,12 +6,9 @@ event, within a second.
 
 from __future__ import annotations
 
-import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from hashlib import sha256
 
 from registry import (
     commands,
@@ -26,15 +23,9 @@ from registry import (
 )
 from registry.clock import Clock, SystemClock
 from registry.commands import Command, CommandResult, CommandState, NewCommand
-from registry.errors import AlreadyExists, ImportRefused, InvalidValue, NotAllowed, NotFound, RowFault
+from registry.errors import AlreadyExists, ImportRefused, NotAllowed, NotFound, RowFault
 from registry.events import EventType
-from registry.identifiers import (
-    DEVICE_ID_ENTROPY_BYTES,
-    check_node_id,
-    check_secret,
-    check_timeout,
-    make_device_id,
-)
+from registry.identifiers import check_secret, is_device_id
 from registry.keyring import Keyring
 from registry.model import (
     Created,
@@ -47,18 +38,13 @@ from registry.model import (
     Security,
 )
 from registry.models import StoredDefinition
+from registry.newcomers import GENERATED_SECRET_BYTES, Entropy, Newcomers, Progress, check_new_device
 from registry.observations import Observation
 from registry.sealing import KEY_BYTES, NONCE_BYTES
 from registry.serverkey import ServerKey, ShownServerKey
 from registry.sqlite import Database
 
-GENERATED_SECRET_BYTES = 16
-
-MAX_CREDENTIAL_BYTES = 8192
-"Of a certificate or a public key: what a handshake takes."
-
 _LIST_PAGE = 500
-_PROGRESS_STEP = 1000
 
 # Spelled here, because inside the class `list` is a method.
 CreatedDevices = list[Created]
@@ -67,10 +53,6 @@ Faults = list[RowFault]
 Values = list[ReportedValue]
 Commands = list[Command]
 Observations = list[Observation]
-
-Entropy = Callable[[int], bytes]
-Progress = Callable[[int, int], None]
-"Called with the number of rows done and of all rows."
 
 
 class Administration:
@@ -83,6 +65,7 @@ class Administration:
         self._clock = clock or SystemClock()
         self._entropy = entropy
         self._keyring = Keyring(database)
+        self._newcomers = Newcomers(database, self._keyring, self._clock, entropy)
 
     def create(
         self,
@@ -108,7 +91,7 @@ class Administration:
         faults = self.find_faults([new])
         if faults:
             raise AlreadyExists(faults[0].reason)
-        [created] = self._insert([new], None, None)
+        [created] = self._newcomers.insert([new])
         return created
 
     def import_devices(
@@ -129,29 +112,11 @@ class Administration:
         faults = self.find_faults(rows)
         if faults:
             raise ImportRefused(faults)
-        return self._insert(rows, progress, before_commit)
+        return self._newcomers.insert(rows, progress, before_commit)
 
     def find_faults(self, rows: Sequence[NewDevice]) -> Faults:
         """Why `import_devices` would refuse *rows*: each bad one once, in their order."""
-        taken = self._find_taken([row.node_id for row in rows])
-        keys = {row.public_key: sha256(row.public_key).digest() for row in rows if row.public_key}
-        owners = self._find_owners(list(keys.values()))
-        faults: Faults = []
-        earlier_rows: dict[str | bytes, int] = {}
-        for index, row in enumerate(rows):
-            try:
-                check_new_device(row)
-            except InvalidValue as error:
-                faults.append(RowFault(index, str(error)))
-                continue
-            fault = _find_repetition(index, row, earlier_rows)
-            if fault is None and row.node_id in taken:
-                fault = RowFault(index, _taken(row.node_id))
-            if fault is None and row.public_key and keys[row.public_key] in owners:
-                fault = RowFault(index, _owned(owners[keys[row.public_key]]))
-            if fault is not None:
-                faults.append(fault)
-        return faults
+        return self._newcomers.find_faults(rows)
 
     def find(self, id_: str) -> DeviceView | None:
         """The device with this node ID or device ID, and its last refusals."""
@@ -181,8 +146,16 @@ class Administration:
         limit: int | None = None,
         after: str | None = None,
     ) -> Iterator[DeviceView]:
-        """Devices ordered by node ID, behind node ID *after*; at most *limit*, read as they are asked for."""
+        """Devices ordered by node ID, behind the one with node ID or device ID *after*.
+
+        At most *limit*; read as they are asked for. A node ID need not be a device's.
+
+        Raises:
+            NotFound: there is no such device ID.
+        """
         remaining = limit
+        if after is not None and is_device_id(after):
+            after = self.get(after).device.node_id
         while remaining is None or remaining > 0:
             size = _LIST_PAGE if remaining is None else min(_LIST_PAGE, remaining)
             with self._database.snapshot() as connection:
@@ -367,85 +340,6 @@ class Administration:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _insert(
-        self,
-        rows: Sequence[NewDevice],
-        progress: Progress | None,
-        before_commit: Callable[[CreatedDevices], None] | None,
-    ) -> CreatedDevices:
-        prepared = self._prepare(rows, progress)
-        try:
-            with self._database.transaction() as connection:
-                pairs = [(one.device, row) for one, row in zip(prepared, rows, strict=True)]
-                first = devices.insert(connection, pairs)
-                outbox.append(connection, (_created_row(one.device) for one in prepared))
-                if before_commit is not None:
-                    before_commit(prepared)
-        except sqlite3.IntegrityError as error:
-            # Another command took one of the names or keys after they were looked at.
-            faults = self.find_faults(rows)
-            if not faults:
-                raise
-            raise AlreadyExists(faults[0].reason) from error
-        return [
-            Created(replace(one.device, number=number), one.secret)
-            for number, one in enumerate(prepared, first)
-        ]
-
-    def _prepare(self, rows: Sequence[NewDevice], progress: Progress | None) -> CreatedDevices:
-        now_ms = self._clock.wall_ms()
-        sealer = None
-        if any(row.security is Security.PSK for row in rows):
-            sealer = self._keyring.sealer_for_sealing(self._entropy(KEY_BYTES))
-        created: CreatedDevices = []
-        for done, row in enumerate(rows, 1):
-            device_id = make_device_id(self._entropy(DEVICE_ID_ENTROPY_BYTES))
-            secret = sealed = None
-            if row.security is Security.PSK:
-                assert sealer is not None
-                secret = row.secret or self._entropy(GENERATED_SECRET_BYTES)
-                sealed = sealer.seal(secret, device_id, self._entropy(NONCE_BYTES))
-            device = Device(
-                0,
-                device_id,
-                row.node_id,
-                row.security,
-                row.timeout_s,
-                now_ms,
-                sealed_secret=sealed,
-                certificate_sha256=_digest(row.certificate),
-                public_key_sha256=_digest(row.public_key),
-            )
-            created.append(Created(device, secret))
-            if progress is not None and (done % _PROGRESS_STEP == 0 or done == len(rows)):
-                progress(done, len(rows))
-        return created
-
-    def _find_taken(self, node_ids: Sequence[str]) -> set[str]:
-        taken: set[str] = set()
-        for start in range(0, len(node_ids), _LIST_PAGE):
-            # ASCII JSON carries every Python string, also those that no node ID may hold.
-            chunk = json.dumps(node_ids[start : start + _LIST_PAGE])
-            rows = self._database.query(
-                "SELECT node_id FROM device WHERE node_id IN (SELECT value FROM json_each(?))", (chunk,)
-            )
-            taken.update(node_id for (node_id,) in rows)
-        return taken
-
-    def _find_owners(self, digests: Sequence[bytes]) -> dict[bytes, str]:
-        """Node IDs of the devices that have these public keys, by SHA-256."""
-        owners: dict[bytes, str] = {}
-        for start in range(0, len(digests), _LIST_PAGE):
-            chunk = digests[start : start + _LIST_PAGE]
-            marks = ", ".join("?" * len(chunk))
-            owners.update(
-                self._database.query(
-                    f"SELECT public_key_sha256, node_id FROM device WHERE public_key_sha256 IN ({marks})",
-                    chunk,
-                )
-            )
-        return owners
-
     def _set_frozen(self, id_: str, is_frozen: bool) -> DeviceView:
         with self._database.transaction() as connection:
             device = _get_device(connection, id_)
@@ -464,49 +358,6 @@ class Administration:
         outbox.append(connection, [row])
 
 
-def check_new_device(new: NewDevice) -> None:
-    """Accept what `Administration.create` accepts.
-
-    Raises:
-        InvalidValue: says which value is wrong, and why.
-    """
-    check_node_id(new.node_id)
-    if new.secret is not None:
-        if new.security is not Security.PSK:
-            raise InvalidValue(f"a device with security {new.security.value} has no secret; leave it out")
-        check_secret(new.secret)
-    _check_credential("certificate", new.certificate, Security.X509, new.security)
-    _check_credential("public key", new.public_key, Security.RPK, new.security)
-    if new.security is Security.RPK and new.public_key is None:
-        raise InvalidValue("a device with security rpk proves itself by its public key; give it")
-    check_timeout(new.timeout_s)
-
-
-def _check_credential(what: str, value: bytes | None, owner: Security, security: Security) -> None:
-    if value is None:
-        return
-    if security is not owner:
-        raise InvalidValue(f"a device with security {security.value} has no {what}; leave it out")
-    if not 0 < len(value) <= MAX_CREDENTIAL_BYTES:
-        raise InvalidValue(f"the {what} has {len(value)} bytes; 1 to {MAX_CREDENTIAL_BYTES} are allowed")
-
-
-def _digest(credential: bytes | None) -> bytes | None:
-    return None if credential is None else sha256(credential).digest()
-
-
-def _find_repetition(index: int, row: NewDevice, earlier: dict[str | bytes, int]) -> RowFault | None:
-    """What *row* has in common with one before it; *earlier* grows with each."""
-    first = earlier.setdefault(row.node_id, index)
-    if first != index:
-        return RowFault(index, f"{row.node_id} stands in this import already", first)
-    if row.public_key is not None:
-        first = earlier.setdefault(row.public_key, index)
-        if first != index:
-            return RowFault(index, "its public key stands in this import already", first)
-    return None
-
-
 def _get_device(connection: sqlite3.Connection, id_: str) -> Device:
     device = devices.find(connection, id_)
     if device is None:
@@ -516,18 +367,3 @@ def _get_device(connection: sqlite3.Connection, id_: str) -> Device:
 
 def _not_found(id_: str) -> NotFound:
     return NotFound(f"no device has the node ID or device ID {ascii(id_)[1:-1]}")
-
-
-def _taken(node_id: str) -> str:
-    return f"{node_id} exists already; delete it first or choose another node ID"
-
-
-def _owned(node_id: str) -> str:
-    return f"{node_id} has this public key already; each device needs its own"
-
-
-def _created_row(device: Device) -> outbox.Row:
-    data: dict[str, object] = {"security": device.security.value, "timeout": device.timeout_s}
-    return outbox.row_of_administration(
-        EventType.DEVICE_CREATED, device.created_at_ms, device.device_id, device.node_id, data
-    )

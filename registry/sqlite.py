@@ -208,8 +208,10 @@ def _check_file(path: Path, create: bool) -> None:
 
 
 def _forbidden(path: Path, what: Path) -> str:
-    owner = owner_of(what)
     place = "it" if what == path else f"its folder {what}"
+    if what.stat().st_uid == os.geteuid():
+        return f"{path} is not writable: {place} is this user's, but read-only; let its owner write to {what}"
+    owner = owner_of(what)
     return f"{path} is not writable by this user: {place} belongs to {owner}; run the command as {owner}"
 
 

@@ -238,6 +238,21 @@ def test_database_that_is_not_writable_names_its_owner(open_folder: Path) -> Non
     )
 
 
+def test_own_database_that_is_read_only_says_so(open_folder: Path) -> None:
+    nodegate = Nodegate(open_folder)
+    # Everything is loaded once before, for the other user may not read it.
+    nodegate("device", "create", "a", "--db", str(open_folder / "other.db"))
+    open_folder.chmod(0o777)
+    with as_a_plain_user():
+        nodegate("device", "create", "a", "--security", "none")
+        nodegate.database.chmod(0o444)
+        fault = nodegate("device", "create", "b", "--security", "none").fault
+    assert fault == (
+        f"{nodegate.database} is not writable: it is this user's, but read-only;"
+        f" let its owner write to {nodegate.database}"
+    )
+
+
 def test_folder_that_is_not_writable_names_its_owner(open_folder: Path) -> None:
     nodegate = Nodegate(open_folder)
     # Everything is loaded once before, for the other user may not read it.

@@ -5,6 +5,9 @@ from __future__ import annotations
 import resource
 import signal
 import socket
+import sqlite3
+import subprocess
+from contextlib import closing, suppress
 from pathlib import Path
 
 import aiocoap
@@ -56,6 +59,21 @@ def test_a_signal_is_a_clean_stop(database: Path, number: signal.Signals) -> Non
         _, err = gateway.process.communicate(timeout=20)
         assert gateway.process.returncode == 0, err
         assert "Traceback" not in err
+
+
+def test_a_second_signal_does_not_wait_for_the_end_of_the_first(database: Path) -> None:
+    with serving(database) as gateway, PlainDevice(gateway.port("coap")) as device:
+        location = device.register("meter-1").opt.location_path
+        with closing(sqlite3.connect(database, isolation_level=None)) as other:
+            # Nothing can be written any more, so the clean stop takes its time.
+            other.execute("BEGIN IMMEDIATE")
+            while gateway.process.poll() is None:
+                gateway.process.send_signal(signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
+                    gateway.process.wait(0.05)
+        assert gateway.process.returncode == -signal.SIGTERM
+    with serving(database) as second, PlainDevice(second.port("coap")) as device:
+        assert device.update(location).code == aiocoap.CHANGED
 
 
 def test_a_registration_goes_on_after_a_clean_stop(database: Path) -> None:

@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.administration import check_new_device
 from registry.errors import InvalidValue, RowFault
 from registry.identifiers import parse_secret
 from registry.model import Created, NewDevice, Security
+from registry.newcomers import check_new_device
 from registry.sqlite import sync_directory
 from tools.admin.border import Refused
 from tools.admin.credentials import read_certificate, read_public_key

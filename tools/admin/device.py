@@ -100,7 +100,7 @@ def list_devices(
     security: Annotated[Security | None, typer.Option(help="Only devices of this kind.")] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="At most so many.")] = None,
     after: Annotated[
-        str | None, typer.Option(metavar="NODE_ID", help="Only node IDs behind this one: the next page.")
+        str | None, typer.Option(metavar="NODE_ID", help="Only devices behind this one: the next page.")
     ] = None,
     db: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,

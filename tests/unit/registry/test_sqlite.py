@@ -125,7 +125,10 @@ def test_file_not_writable_by_this_user_names_its_owner(tmp_path, monkeypatch, f
     Database.open(tmp_path / "n.db").close()
     target = tmp_path / "n.db" if forbidden == "file" else tmp_path
     monkeypatch.setattr(os, "access", lambda path, mode: path != target)
+    with pytest.raises(DatabaseUnusable, match=r"not writable: .* this user.s, but read-only; let its owner"):
+        Database.open(tmp_path / "n.db")
     me = pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setattr(os, "geteuid", lambda: target.stat().st_uid + 1)
     with pytest.raises(DatabaseUnusable, match=f"not writable by this user.* belongs to {me}; .* as {me}"):
         Database.open(tmp_path / "n.db")
 
