@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.dtls.client import Client, ClientConfig
+from gateway.dtls.credential import Credential
 from gateway.dtls.events import (
     ClientClosed,
     ClientData,
     ClientEstablished,
     ClientEvent,
     ClientFailed,
+)
+from gateway.dtls.extensions import CertificateType
+from gateway.dtls.suites import PREFERRED_SUITES, SUITES
+from tools.simulator.settings import DeviceSettings
+
+_CERTIFICATE_SUITES = tuple(
+    number for number in PREFERRED_SUITES if SUITES[number].key_exchange.has_certificates
 )
 
 
@@ -162,3 +170,25 @@ class SecureChannel:
                 return ChannelDown(str(reason))
             case ClientClosed(reason=reason):
                 return ChannelDown(str(reason))
+
+
+def build_channel(settings: DeviceSettings, entropy: Callable[[int], bytes]) -> Channel:
+    """The channel that a device with these settings has: over DTLS where it has a credential or a secret."""
+    if settings.credential is not None:
+        return SecureChannel(_configure_credential(settings.credential, settings.cid), entropy)
+    if settings.psk is None:
+        return PlainChannel()
+    config = ClientConfig(identity=settings.node_id.encode(), psk=settings.psk, cid=settings.cid)
+    return SecureChannel(config, entropy)
+
+
+def _configure_credential(credential: Credential, cid: bytes | None) -> ClientConfig:
+    """The client role that shows *credential*, and expects of the server what it has itself."""
+    kinds = (CertificateType.X509 if credential.chain else CertificateType.RAW_PUBLIC_KEY,)
+    return ClientConfig(
+        suites=_CERTIFICATE_SUITES,
+        credential=credential,
+        client_certificate_types=kinds,
+        server_certificate_types=kinds,
+        cid=cid,
+    )

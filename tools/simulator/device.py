@@ -12,10 +12,6 @@ from random import Random
 from aiocoap.message import Message
 from aiocoap.numbers.codes import Code
 
-from gateway.dtls.client import ClientConfig
-from gateway.dtls.credential import Credential
-from gateway.dtls.extensions import CertificateType
-from gateway.dtls.suites import PREFERRED_SUITES, SUITES
 from gateway.lwm2m.formats import Format
 from gateway.lwm2m.path import Path
 from gateway.lwm2m.values import Value
@@ -26,8 +22,7 @@ from tools.simulator.channel import (
     ChannelDown,
     ChannelEvent,
     ChannelUp,
-    PlainChannel,
-    SecureChannel,
+    build_channel,
 )
 from tools.simulator.client.client import Client
 from tools.simulator.client.effects import DisableWanted, DownloadWanted, Effect, RebootWanted, UpdateWanted
@@ -49,18 +44,14 @@ from tools.simulator.events import (
 )
 from tools.simulator.lifecycle import TRANSITIONS, State, Trigger
 from tools.simulator.messages import MessageIds, is_success
+from tools.simulator.playing import Player
 from tools.simulator.requests import build_deregister, build_register, build_send, build_update
-from tools.simulator.scenario import Step, Timeline
 from tools.simulator.settings import DeviceSettings
 
 MAX_SENDS = 16
 "Sends that wait; further ones are not taken."
 
 _LONGEST_RETRANSMISSION_S = 93.0
-
-CERTIFICATE_SUITES = tuple(
-    number for number in PREFERRED_SUITES if SUITES[number].key_exchange.has_certificates
-)
 
 
 class Device:
@@ -84,7 +75,7 @@ class Device:
         if self._attendant is not None:
             self._attendant.join(self._coap)
             self._coap.on_request = self._receive_request
-        self._channel: Channel = _build_channel(settings, entropy)
+        self._channel: Channel = build_channel(settings, entropy)
         self._events: deque[DeviceEvent] = deque()
         self._failures = 0
         self._stage_at = 0.0
@@ -99,9 +90,8 @@ class Device:
         self._sends: deque[Message] = deque()
         self._is_sending = False
         self._is_offline = False
-        self._online_at: float | None = None
         self._loss = 0.0
-        self._timeline: Timeline | None = None
+        self._player = Player(settings.steps, random)
 
     # -- the five verbs ---------------------------------------------------------------------------
 
@@ -120,7 +110,7 @@ class Device:
         outcome = self._coap.handle_timer(now)
         if outcome is not None:
             self._handle_outcome(outcome, now)
-        self._play_due(now)
+        self._player.play_due(self, now)
         if self._reboot_at is not None and now >= self._reboot_at:
             self.reboot(now)
         if self._due_at is not None and now >= self._due_at:
@@ -134,8 +124,7 @@ class Device:
         timers = (
             self._due_at,
             self._reboot_at,
-            self._online_at,
-            None if self._timeline is None else self._timeline.get_timer(),
+            self._player.get_timer(),
             self._coap.get_timer(),
             self._channel.get_timer(),
             None if self._attendant is None else self._attendant.get_timer(),
@@ -226,6 +215,10 @@ class Device:
             self._attendant.client.observations.catch_up(now)
         self._flush(now)
 
+    def lose(self, part: float) -> None:
+        """From now on lose this *part* of the datagrams, each way."""
+        self._loss = part
+
     def receive_unreachable(self, now: float) -> None:
         """The network says that nothing listens there: a first contact need not wait for its timeout."""
         if self.state in (State.HANDSHAKING, State.REGISTERING):
@@ -282,8 +275,7 @@ class Device:
         duration_s = now - self._stage_at
         if self.state is State.REGISTERING:
             self.location = answer.location
-            if self._timeline is None and self.settings.steps:
-                self._timeline = Timeline(self.settings.steps, now)
+            self._player.begin(now)
             self._events.append(Registered(answer.location, duration_s, now - self._lost_place_at))
         elif self.state is State.UPDATING:
             self._events.append(Updated(duration_s))
@@ -384,37 +376,6 @@ class Device:
         pause_s, self._pause_wanted_s = self._pause_wanted_s, None
         return pause_s or 0.0
 
-    # -- its scenario -----------------------------------------------------------------------------
-
-    def _play_due(self, now: float) -> None:
-        if self._online_at is not None and now >= self._online_at:
-            self._online_at = None
-            self.go_online(now)
-        for step in () if self._timeline is None else self._timeline.take_due(now):
-            self._play(step, now)
-
-    def _play(self, step: Step, now: float) -> None:
-        for path, value in step.values:
-            self.set_value(path, value, now)
-        if step.walk is not None:
-            before = self.client.get(step.walk.path)
-            start = before if isinstance(before, int | float) else step.walk.low
-            self.set_value(step.walk.path, step.walk.next(start, self._random), now)
-        if step.send:
-            self.send(step.send, now)
-        if step.is_update:
-            self.update(now)
-        if step.loss is not None:
-            self._loss = step.loss
-        if step.offline_s is not None:
-            self.go_offline()
-            self._online_at = now + step.offline_s
-        if step.is_reboot:
-            self.reboot(now)
-
-    def _is_lost(self) -> bool:
-        return self._loss > 0 and self._random.random() < self._loss
-
     # -- what is asked of it ----------------------------------------------------------------------
 
     @property
@@ -489,6 +450,9 @@ class Device:
             self._channel.send(message, now)
             self._spoke_at = now
 
+    def _is_lost(self) -> bool:
+        return self._loss > 0 and self._random.random() < self._loss
+
     def _is_asleep(self, now: float) -> bool:
         return (
             self.settings.is_queue_mode
@@ -501,24 +465,3 @@ def _build_attendant(settings: DeviceSettings, random: Random, mids: MessageIds)
     if settings.contents is None:
         return None
     return Attendant(settings.contents, settings.coap, random, mids, is_confirmable=settings.is_confirmable)
-
-
-def _build_channel(settings: DeviceSettings, entropy: Callable[[int], bytes]) -> Channel:
-    if settings.credential is not None:
-        return SecureChannel(_configure_credential(settings.credential, settings.cid), entropy)
-    if settings.psk is None:
-        return PlainChannel()
-    config = ClientConfig(identity=settings.node_id.encode(), psk=settings.psk, cid=settings.cid)
-    return SecureChannel(config, entropy)
-
-
-def _configure_credential(credential: Credential, cid: bytes | None) -> ClientConfig:
-    """The client role that shows *credential*, and expects of the server what it has itself."""
-    kinds = (CertificateType.X509 if credential.chain else CertificateType.RAW_PUBLIC_KEY,)
-    return ClientConfig(
-        suites=CERTIFICATE_SUITES,
-        credential=credential,
-        client_certificate_types=kinds,
-        server_certificate_types=kinds,
-        cid=cid,
-    )

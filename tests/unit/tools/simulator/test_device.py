@@ -412,7 +412,7 @@ class ScriptedChannel:
 class SecureBench:
     def __init__(self, monkeypatch):
         self.channel = ScriptedChannel()
-        monkeypatch.setattr(module, "_build_channel", lambda *_: self.channel)
+        monkeypatch.setattr(module, "build_channel", lambda *_: self.channel)
         random = Random(1)
         self.device = Device(DeviceSettings("node", psk=KEY), random.randbytes, random)
 
