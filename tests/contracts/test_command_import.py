@@ -83,7 +83,7 @@ def test_import_that_generates_nothing_needs_no_file_and_makes_none(
     file.write_text("node_id,security\na,none\n")
     out = tmp_path / "secrets.csv"
     answer = nodegate("device", "import", str(file), "--secrets-out", str(out))
-    assert answer.out == "created 1 devices\n"
+    assert answer.out == "created 1 device\n"
     assert not out.exists()
 
 

@@ -19,7 +19,7 @@ from registry.timestamps import format_ms
 from tools.admin.following import ended_by_signals
 from tools.admin.opening import open_administration, open_if_there
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database
-from tools.admin.output import print_json, value_text
+from tools.admin.output import print_json, text, value_text
 
 if TYPE_CHECKING:
     from registry.administration import Administration
@@ -80,7 +80,7 @@ def _print_json(event: EventRow) -> None:
 
 def _print_line(event: EventRow) -> None:
     data = "".join(f"  {visible(word)}" for word in _words(event.data))
-    print(f"{format_ms(event.at_ms)}  {event.type:<20}  {visible(event.node_id)}{data}", flush=True)
+    print(f"{format_ms(event.at_ms)}  {event.type:<20}  {text(event.node_id)}{data}", flush=True)
 
 
 _LEFT_OUT = frozenset({"location", "registered_at", "expires_at"})

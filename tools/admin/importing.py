@@ -64,7 +64,7 @@ def import_devices(
             {"created": len(created), "devices": [_describe(one, secrets_out is None) for one in created]}
         )
         return
-    print(f"created {len(created)} devices")
+    print(f"created {len(created)} device{'' if len(created) == 1 else 's'}")
     if secrets_out and content.needs_secrets:
         print(f"generated secrets are in {secrets_out}")
 

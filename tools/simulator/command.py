@@ -13,8 +13,10 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from registry.lock import is_held
 from registry.model import Security
-from tools.admin.border import Refused
+from registry.sqlite import parse_url
+from tools.admin.border import Refused, complain
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database
 from tools.admin.output import console, print_json
 from tools.simulator import options
@@ -170,7 +172,10 @@ def _make(db: str, prefix: str, count: int, servers: Mapping[Security, Server]) 
     wanted = {kind: share + (number < rest) for number, kind in enumerate(kinds)}
     with open_administration(db) as administration:
         identities = create_identities(administration, prefix, wanted)
-    time.sleep(_NOTICED_AFTER_S)
+    if is_held(parse_url(db)):
+        time.sleep(_NOTICED_AFTER_S)
+    else:
+        complain(f"no gateway runs on {db}, where the devices were made; another will not know them")
     return identities
 
 

@@ -78,6 +78,13 @@ def test_line_for_people_has_words_instead_of_json(capsys: pytest.CaptureFixture
     )
 
 
+def test_line_for_people_has_a_dash_for_want_of_a_node_id(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    events._print_line(EventRow(7, 0, "refused", None, "", {"reason": "no node ID"}))
+    assert capsys.readouterr().out.split("refused")[1].split() == ["-", "reason", "no", "node", "ID"]
+
+
 def test_line_for_people_shows_what_a_peer_sent_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     events._print_line(EventRow(7, 0, "refused", None, "\x1b[2J", {"reason": "a\nb"}))
     line = capsys.readouterr().out

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import pytest
 
 from registry.administration import Administration
-from registry.sqlite import Database
+from registry.lock import GatewayLock
+from registry.sqlite import Database, parse_url
 from tests.support.loopback import Accepting
 from tools.admin.border import CommandGroup, LateCommand
 from tools.simulator import command
@@ -65,12 +66,24 @@ def test_devices_are_made_and_register(run, server, db):
     value = json.loads(result.stdout)
     assert (value["count"], value["registered"], value["failed"], value["failures"]) == (3, 3, 0, [])
     assert protocol.requests == ["register"] * 3
+    assert result.stderr == (
+        f"nodegate: no gateway runs on {db}, where the devices were made; another will not know them\n"
+    )
     with Administration(Database.open(db)) as administration:
         assert [view.device.node_id for view in administration.list()] == [
             "sim-000001",
             "sim-000002",
             "sim-000003",
         ]
+
+
+def test_gateway_on_the_registry_gets_time_to_notice_the_devices(run, server, db):
+    Database.open(db).close()
+    lock = GatewayLock(parse_url(db))
+    try:
+        assert run("--server", server[0], "--db", db).stderr == ""
+    finally:
+        lock.release()
 
 
 def test_people_get_tables(run, server, db):
