@@ -9,7 +9,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from gateway.dtls.credential import Credential
 from gateway.dtls.trust import TrustAnchors
 from gateway.persistence.keeper import SessionKeeper
 from gateway.settings import GatewayConfig
+from gateway.totals import Counters, gather
 from gateway.transport.binding import bind_sockets
 from gateway.transport.errors import BindError
 from gateway.transport.udp import UdpListener
@@ -66,10 +67,18 @@ class Opened:
 
     reload: Reload
     workers: Sequence[Worker]
+    counters: Mapping[str, Counters]
+    "Of each part that counts."
+
+    def log_totals(self) -> None:
+        """Tell the operator what was counted since the start."""
+        totals = gather(self.counters)
+        log.info("counted", refusals_not_recorded=self.registry.refusals_suppressed, **totals)
 
 
 async def serve(config: GatewayConfig, announce: Announce) -> None:
     """Run until SIGTERM or SIGINT; a second signal ends the process at once. SIGHUP reads certificates again.
+    SIGUSR1 has what was counted told in the log.
 
     Raises:
         RegistryError: the database or its key cannot be used.
@@ -80,13 +89,14 @@ async def serve(config: GatewayConfig, announce: Announce) -> None:
     stopping = asyncio.Event()
     async with opened(config) as running:
         gc.freeze()
-        _heed_signals(stopping, running.reload)
+        _heed_signals(stopping, running)
         for uri in running.uris:
             announce(f"listening {uri}")
         readiness.notify(readiness.READY)
         registry = running.registry
         log.info("ready", devices=registry.device_count, registrations=registry.registration_count)
         await work(running.workers, stopping)
+        running.log_totals()
         readiness.notify(readiness.STOPPING)
     log.info("stopped")
 
@@ -99,7 +109,11 @@ async def opened(config: GatewayConfig) -> AsyncIterator[Opened]:
     async with _registry(config, clock) as registry:
         identity = ServerIdentity(registry, clock, *resolved.server_files(config))
         credential = await identity.load()
-        async with _listening(config, registry, clock, credential, trust.anchors) as (gateway, uris):
+        async with _listening(config, registry, clock, credential, trust.anchors) as (
+            gateway,
+            uris,
+            counters,
+        ):
             reload = Reload(identity, gateway.use_credential)
             workers: list[Worker] = [
                 *_workers(config, registry, clock),
@@ -112,7 +126,7 @@ async def opened(config: GatewayConfig) -> AsyncIterator[Opened]:
                 workers.append(gateway.keeper)
             if config.dtls.trust_dir is not None:
                 workers.append(TrustWatch(config.dtls.trust_dir, trust, gateway.use_anchors))
-            yield Opened(registry, gateway, uris, reload, workers)
+            yield Opened(registry, gateway, uris, reload, workers, counters)
 
 
 async def work(workers: Sequence[Worker], stopping: asyncio.Event) -> None:
@@ -141,8 +155,8 @@ async def _registry(config: GatewayConfig, clock: Clock) -> AsyncIterator[Regist
 @asynccontextmanager
 async def _listening(
     config: GatewayConfig, registry: Registry, clock: Clock, credential: Credential, anchors: TrustAnchors
-) -> AsyncIterator[tuple[Gateway, Sequence[str]]]:
-    """Bind both listeners and join them with a gateway; gives it, and their URIs.
+) -> AsyncIterator[tuple[Gateway, Sequence[str], Mapping[str, Counters]]]:
+    """Bind both listeners and join them with a gateway; gives it, their URIs, and what each part counts.
 
     At the end nothing is read any more, what is under way is committed and answered, and live sessions
     are told.
@@ -170,7 +184,13 @@ async def _listening(
         await gateway.commands.start()
         coap.start(gateway.receive_coap)
         coaps.start(gateway.receive_coaps, gateway.flush_coaps)
-        yield gateway, [f"{scheme}://{address}" for scheme, address in _endpoints(coap, coaps)]
+        counters: dict[str, Counters] = {
+            "coap": coap.counters,
+            "coaps": coaps.counters,
+            "dtls": gateway.endpoint.counters,
+            "messages": gateway.stack.layer.counters,
+        }
+        yield gateway, [f"{scheme}://{address}" for scheme, address in _endpoints(coap, coaps)], counters
         coap.stop()
         coaps.stop()
         await registry.flush()
@@ -226,9 +246,10 @@ def _workers(config: GatewayConfig, registry: Registry, clock: Clock) -> list[Pe
     ]
 
 
-def _heed_signals(stopping: asyncio.Event, reload: Reload) -> None:
+def _heed_signals(stopping: asyncio.Event, running: Opened) -> None:
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, reload.request)
+    loop.add_signal_handler(signal.SIGHUP, running.reload.request)
+    loop.add_signal_handler(signal.SIGUSR1, running.log_totals)
 
     def stop() -> None:
         stopping.set()

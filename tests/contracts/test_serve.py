@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import signal
 import socket
@@ -59,6 +60,28 @@ def test_a_signal_is_a_clean_stop(database: Path, number: signal.Signals) -> Non
         _, err = gateway.process.communicate(timeout=20)
         assert gateway.process.returncode == 0, err
         assert "Traceback" not in err
+
+
+def test_what_was_counted_is_told_on_request_and_at_the_end(database: Path) -> None:
+    with serving(database, "--log-format", "json") as gateway, PlainDevice(gateway.port("coap")) as device:
+        device.register("meter-1")
+        device.socket.send(b"no CoAP")
+        gateway.process.send_signal(signal.SIGUSR1)
+        told = totals(gateway)
+        assert (told["coap.received"], told["messages.requests"]) >= (1, 1)
+        assert "coaps.received" not in told, "what never happened is left out"
+        _, err = gateway.stop()
+    [at_the_end] = [line for line in map(json.loads, err.splitlines()) if line["event"] == "counted"]
+    assert at_the_end["coap.received"] == 2
+    assert at_the_end["messages.dropped_malformed"] == 1
+
+
+def totals(gateway: Serving) -> dict[str, int]:
+    """The next line of the log that tells what was counted."""
+    assert gateway.process.stderr is not None
+    while (line := json.loads(gateway.process.stderr.readline()))["event"] != "counted":
+        pass
+    return line
 
 
 def test_a_second_signal_does_not_wait_for_the_end_of_the_first(database: Path) -> None:
