@@ -16,6 +16,7 @@ from registry.events import EventType
 from registry.model import Origin, Reading
 from registry.sqlite import Database
 from tests.support.command import Nodegate
+from tests.support.registry import Place
 
 WAITS = "no gateway runs on this registry; the command waits for one"
 
@@ -25,6 +26,15 @@ def nodegate(tmp_path: Path) -> Nodegate:
     nodegate = Nodegate(tmp_path)
     nodegate("device", "create", "meter-7", "--security", "none")
     return nodegate
+
+
+async def report(nodegate: Nodegate, value: str) -> None:
+    """Have it come to meter-7's battery level, as a gateway would that runs."""
+    async with Place(nodegate.folder).registry() as registry:
+        device = registry.find_device("meter-7")
+        assert device is not None
+        registry.keep_values(device.number, [Reading("/3/0/9", value, 7)], Origin.SEND, lambda _: None)
+        await registry.flush()
 
 
 def test_command_is_stored_and_shown(nodegate: Nodegate) -> None:
@@ -162,6 +172,13 @@ def test_history_is_told_whole_however_long_it_was_kept(nodegate: Nodegate) -> N
 def test_values_are_shown_alike_wherever_they_are_shown(nodegate: Nodegate) -> None:
     report(nodegate, [Reading("/3342/0/5500", "true", 1_000)])
     assert "/3342/0/5500  true " in nodegate("values", "meter-7").out
+
+
+@pytest.mark.parametrize("value", ["-5", "-12345", "-0"])
+def test_value_may_begin_with_a_minus(nodegate: Nodegate, value: str) -> None:
+    assert nodegate("write", "meter-7", "/3/0/13", value, "--wait", "0").status == 0
+    (stored,) = nodegate("command", "list", "--json").json
+    assert (stored["operation"], stored["paths"]) == ("write", ["/3/0/13"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

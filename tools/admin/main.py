@@ -25,7 +25,10 @@ _ASKING = {
 }
 
 LATE = (
-    *(LateCommand(name, text, "tools.admin.asking") for name, text in _ASKING.items()),
+    *(
+        LateCommand(name, text, "tools.admin.asking", takes_minus=name == "write")
+        for name, text in _ASKING.items()
+    ),
     LateCommand("values", "Show the values that a device has told.", "tools.admin.values"),
     LateCommand("watch", "Print values as devices tell them.", "tools.admin.values"),
     LateCommand("simulate", "Let simulated devices register with a gateway.", "tools.simulator.command"),
