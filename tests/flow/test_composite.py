@@ -7,19 +7,14 @@ from pathlib import Path as File
 
 import pytest
 
-from gateway.lwm2m.attributes import parse_attributes
 from gateway.lwm2m.formats import Format
-from gateway.lwm2m.operations import Cancel, Delete, Observe, WriteAttributes
+from gateway.lwm2m.operations import Cancel, Delete, Observe
 from gateway.lwm2m.path import parse_path
-from tests.support.asking import Asked, managed
+from tests.support.asking import managed
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.gateway import gateway_in_memory
 
 FORMATS = pytest.mark.parametrize("format_", [Format.SENML_JSON, Format.SENML_CBOR])
-
-
-async def attach(meter: Asked, path: str, *items: str) -> None:
-    assert (await meter.ask(WriteAttributes(parse_path(path), parse_attributes(items)))).code == "2.04"
 
 
 @FORMATS
@@ -72,7 +67,7 @@ async def test_composite_notification_has_all_values_in_the_periods_of_its_paths
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
         _, meter = await managed(scene)
-        await attach(meter, "/1/0/1", "pmin=30", "pmax=45")
+        await meter.attach("/1/0/1", "pmin=30", "pmax=45")
         paths = meter.paths("/1/0/1", "/3/0/11/0", "/3/0/16")
         begun_at = asyncio.get_running_loop().time()
         _, token = await meter.observe(Observe(paths))
@@ -88,7 +83,7 @@ async def test_composite_notification_has_all_values_in_the_periods_of_its_paths
 async def test_instances_that_come_and_go_are_seen(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
         _, meter = await managed(scene)
-        await attach(meter, "/16", "pmin=30", "pmax=45")
+        await meter.attach("/16", "pmin=30", "pmax=45")
         await meter.observe(Observe(meter.paths("/16/0", "/16/1")))
         assert (await meter.ask(meter.creating("/16/1", {"0": {"0": "new"}}))).code == "2.01"
         await scene.until(lambda: meter.notified, 46)
@@ -103,6 +98,6 @@ async def test_composite_of_levels_follows_the_shortest_pmax(clock: VirtualClock
     async with gateway_in_memory(clock, tmp_path) as scene:
         _, meter = await managed(scene)
         await meter.observe(Observe(meter.paths("/1/0/3", "/3/0")))
-        await attach(meter, "/3", "pmax=5")
+        await meter.attach("/3", "pmax=5")
         await asyncio.sleep(26)
         assert len(meter.notified) == 5

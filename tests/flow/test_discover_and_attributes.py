@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path as File
 
-from gateway.lwm2m.attributes import parse_attributes
-from gateway.lwm2m.operations import Discover, WriteAttributes
+from gateway.lwm2m.operations import Discover
 from gateway.lwm2m.path import parse_path
 from tests.support.asking import Asked, managed
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.gateway import gateway_in_memory
-
-
-async def attach(meter: Asked, path: str, *items: str) -> None:
-    assert (await meter.ask(WriteAttributes(parse_path(path), parse_attributes(items)))).code == "2.04"
 
 
 async def discover(meter: Asked, path: str, depth: int | None = None) -> dict[str, dict[str, str | None]]:
@@ -31,8 +26,8 @@ async def test_attributes_are_shown_where_they_stand_and_inherited_at_the_target
         assert {path: links[path] for path in ("/3/0/6", "/3/0/7", "/3/0/8")} == {
             f"/3/0/{id_}": {"dim": "2"} for id_ in (6, 7, 8)
         }
-        await attach(meter, "/3", "pmin=10", "pmax=200")
-        await attach(meter, "/3/0/7", "lt=1", "gt=6", "st=1")
+        await meter.attach("/3", "pmin=10", "pmax=200")
+        await meter.attach("/3/0/7", "lt=1", "gt=6", "st=1")
         assert (await discover(meter, "/3"))["/3"] == {"pmin": "10", "pmax": "200"}
         own = {"lt": "1", "gt": "6", "st": "1"}
         inherited = {"pmin": "10", "pmax": "200"}
@@ -43,9 +38,9 @@ async def test_attributes_are_shown_where_they_stand_and_inherited_at_the_target
 async def test_lower_levels_go_before_higher_ones(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
         _, meter = await managed(scene)
-        await attach(meter, "/3", "pmin=10", "pmax=200")
-        await attach(meter, "/3/0", "pmax=320")
-        await attach(meter, "/3/0/11/0", "pmax=100", "epmin=1", "epmax=20")
+        await meter.attach("/3", "pmin=10", "pmax=200")
+        await meter.attach("/3/0", "pmax=320")
+        await meter.attach("/3/0/11/0", "pmax=100", "epmin=1", "epmax=20")
         assert await discover(meter, "/3/0/11") == {
             "/3/0/11": {"dim": "1", "pmin": "10", "pmax": "320"},
             "/3/0/11/0": {"pmax": "100", "epmin": "1", "epmax": "20"},
@@ -56,8 +51,8 @@ async def test_lower_levels_go_before_higher_ones(clock: VirtualClock, tmp_path:
 async def test_depth_says_how_far_discover_goes(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
         _, meter = await managed(scene, "1.2")
-        await attach(meter, "/3", "pmin=1", "pmax=10")
-        await attach(meter, "/3/0", "pmax=200")
+        await meter.attach("/3", "pmin=1", "pmax=10")
+        await meter.attach("/3/0", "pmax=200")
         shallow = {"/3": {"pmin": "1", "pmax": "10"}, "/3/0": {"pmax": "200"}}
         assert await discover(meter, "/3", 1) == shallow
         assert "/3/0/7" in await discover(meter, "/3", 2)

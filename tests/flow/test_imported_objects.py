@@ -8,11 +8,10 @@ from pathlib import Path as File
 
 import pytest
 
-from gateway.lwm2m.attributes import parse_attributes
 from gateway.lwm2m.coreobjects import decode_table
 from gateway.lwm2m.formats import Format
 from gateway.lwm2m.model import DeviceModel, Model
-from gateway.lwm2m.operations import Discover, Execute, Observe, WriteAttributes
+from gateway.lwm2m.operations import Discover, Execute, Observe
 from gateway.lwm2m.path import Path, parse_path
 from gateway.lwm2m.values import ObjectLink
 from gateway.lwm2m.versions import Version
@@ -114,8 +113,7 @@ async def test_changes_of_cellular_connectivity_are_observed(clock: VirtualClock
         player, meter = await begin(scene, tmp_path, contents_of(CELLULAR))
         changes = {"/10/0/13": 2, "/10/0/14": 1, "/10/0/4": 7200, "/10/0/8": b"\x0d"}
         for path in changes:
-            attributes = parse_attributes(["pmin=1", "pmax=600"])
-            assert (await meter.ask(WriteAttributes(parse_path(path), attributes))).code == "2.04"
+            await meter.attach(path, "pmin=1", "pmax=600")
             assert (await meter.observe(Observe(meter.paths(path))))[0].code == "2.05"
         await asyncio.sleep(2)
         for path, value in changes.items():
@@ -164,8 +162,7 @@ async def test_device_that_is_sent_to_another_bearer_stays_registered(
 async def test_containers_are_observed_and_written(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
         player, meter = await begin(scene, tmp_path, contents_of(CONTAINERS))
-        attributes = parse_attributes(["pmin=300", "pmax=3600"])
-        assert (await meter.ask(WriteAttributes(parse_path("/19/0/0"), attributes))).code == "2.04"
+        await meter.attach("/19/0/0", "pmin=300", "pmax=3600")
         begun_at = asyncio.get_running_loop().time()
         await meter.observe(Observe(meter.paths("/19/0/0")))
         measure(player, "/19/0/0/0", b"news")

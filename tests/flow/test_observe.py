@@ -6,17 +6,12 @@ import asyncio
 from pathlib import Path as File
 
 from gateway.lwm2m.attributes import parse_attributes
-from gateway.lwm2m.operations import Cancel, Observe, WriteAttributes
-from gateway.lwm2m.path import parse_path
+from gateway.lwm2m.operations import Cancel, Observe
 from tests.support.asking import Asked, managed, measure
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.gateway import gateway_in_memory
 
 VOLTAGE, CURRENT = "/3/0/7", "/3/0/8"
-
-
-async def attach(meter: Asked, path: str, *items: str) -> None:
-    assert (await meter.ask(WriteAttributes(parse_path(path), parse_attributes(items)))).code == "2.04"
 
 
 def ages(meter: Asked, begun_at: float, path: str) -> list[int]:
@@ -29,8 +24,8 @@ def ages(meter: Asked, begun_at: float, path: str) -> list[int]:
 async def test_two_observations_keep_their_own_periods(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
         _, meter = await managed(scene)
-        await attach(meter, VOLTAGE, "pmin=5", "pmax=15")
-        await attach(meter, CURRENT, "pmin=10", "pmax=20")
+        await meter.attach(VOLTAGE, "pmin=5", "pmax=15")
+        await meter.attach(CURRENT, "pmin=10", "pmax=20")
         begun_at = asyncio.get_running_loop().time()
         for path in (VOLTAGE, CURRENT):
             answer, _ = await meter.observe(Observe(meter.paths(path)))
@@ -46,7 +41,7 @@ async def test_reset_stops_each_observation(clock: VirtualClock, tmp_path: File)
         player, meter = await managed(scene)
         tokens = []
         for path in (VOLTAGE, CURRENT):
-            await attach(meter, path, "pmax=15")
+            await meter.attach(path, "pmax=15")
             tokens.append((await meter.observe(Observe(meter.paths(path))))[1])
         for token in tokens:
             meter.forget(token)
@@ -59,7 +54,7 @@ async def test_reset_stops_each_observation(clock: VirtualClock, tmp_path: File)
 async def test_cancel_stops_the_observation(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
         _, meter = await managed(scene)
-        await attach(meter, VOLTAGE, "pmax=15")
+        await meter.attach(VOLTAGE, "pmax=15")
         _, token = await meter.observe(Observe(meter.paths(VOLTAGE)))
         assert (await meter.ask(Cancel(meter.paths(VOLTAGE)), token)).code == "2.05"
         await asyncio.sleep(40)
@@ -70,7 +65,7 @@ async def test_cancel_stops_the_observation(clock: VirtualClock, tmp_path: File)
 async def test_attributes_of_the_observe_hold_for_it_alone(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
         _, meter = await managed(scene, "1.2")
-        await attach(meter, VOLTAGE, "pmax=60")
+        await meter.attach(VOLTAGE, "pmax=60")
         begun_at = asyncio.get_running_loop().time()
         attributes = parse_attributes(["pmin=5", "pmax=10"])
         await meter.observe(Observe(meter.paths(VOLTAGE), attributes=attributes))
@@ -83,7 +78,7 @@ async def test_instances_are_observed(clock: VirtualClock, tmp_path: File) -> No
     async with gateway_in_memory(clock, tmp_path) as scene:
         player, meter = await managed(scene)
         for path in ("/4/0", "/6/0", "/7/0"):
-            await attach(meter, path, "pmin=2", "pmax=10")
+            await meter.attach(path, "pmin=2", "pmax=10")
             await meter.observe(Observe(meter.paths(path)))
         measure(player, "/4/0/2", -80)
         await asyncio.sleep(3)

@@ -8,7 +8,6 @@ from pathlib import Path as File
 import pytest
 
 from gateway.lwm2m.arguments import format_arguments
-from gateway.lwm2m.attributes import parse_attributes
 from gateway.lwm2m.formats import Format
 from gateway.lwm2m.operations import (
     Cancel,
@@ -17,33 +16,18 @@ from gateway.lwm2m.operations import (
     Execute,
     Observe,
     Read,
-    WriteAttributes,
 )
 from gateway.lwm2m.path import ROOT, parse_path
 from registry.model import Security
-from tests.support.asking import Asked
+from tests.support.asking import managed, measure
 from tests.support.clock import VirtualClock, virtual_time
-from tests.support.gateway import Player, Scene, gateway_in_memory
-from tools.simulator.client.contents import factory_contents
+from tests.support.gateway import gateway_in_memory
 from tools.simulator.events import Rebooted, Registered, Updated
 from tools.simulator.network import Impairment
 
 VERSIONS = pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
 LOSSY = Impairment(loss=0.2, duplicate=0.2, delay_s=0.02, jitter_s=0.05)
 SENSOR = parse_path("/3303/0/5700")
-
-
-async def begin(
-    scene: Scene, version: str = "1.1", security: Security = Security.NONE, **settings
-) -> tuple[Player, Asked]:
-    contents = factory_contents(version, settings.get("lifetime_s", 300))
-    player = scene.play("meter-7", security, lwm2m=version, contents=contents, **settings)
-    return player, await Asked.of(scene, "meter-7")
-
-
-def measure(player: Player, value: float) -> None:
-    player.device.set_value(SENSOR, value, asyncio.get_running_loop().time())
-    player.driver.settle()
 
 
 @VERSIONS
@@ -53,7 +37,7 @@ async def test_what_a_device_has_is_read_written_and_discovered(
     clock: VirtualClock, tmp_path: File, version: str, security: Security
 ) -> None:
     async with gateway_in_memory(clock, tmp_path, uplink=LOSSY, downlink=LOSSY) as scene:
-        player, meter = await begin(scene, version, security)
+        player, meter = await managed(scene, version, security)
         assert (await meter.ask(Read(meter.paths("/3/0/0")))).values() == {"/3/0/0": "Nodegate"}
         instance = (await meter.ask(Read(meter.paths("/3/0")))).values()
         assert instance is not None
@@ -77,7 +61,7 @@ async def test_writing_the_lifetime_makes_the_device_update_at_once(
     clock: VirtualClock, tmp_path: File
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player, meter = await begin(scene)
+        player, meter = await managed(scene)
         assert (await meter.ask(meter.write("/1/0/1", 120))).code == "2.04"
         await scene.until(lambda: scene.view("meter-7").registration.lifetime_s == 120, 5)
         assert (await meter.ask(Execute(parse_path("/1/0/8")))).code == "2.04"
@@ -87,7 +71,7 @@ async def test_writing_the_lifetime_makes_the_device_update_at_once(
 @virtual_time
 async def test_reboot_ends_with_a_new_registration(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player, meter = await begin(scene, security=Security.PSK)
+        player, meter = await managed(scene, security=Security.PSK)
         arguments = format_arguments(((0, "now"),))
         assert (await meter.ask(Execute(parse_path("/3/0/4"), arguments))).code == "2.04"
         await scene.until(lambda: player.count(Registered) == 2, 30)
@@ -97,7 +81,7 @@ async def test_reboot_ends_with_a_new_registration(clock: VirtualClock, tmp_path
 @virtual_time
 async def test_disabled_device_comes_back_after_its_timeout(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player, meter = await begin(scene)
+        player, meter = await managed(scene)
         assert (await meter.ask(meter.write("/1/0/5", 1000))).code == "2.04"
         assert (await meter.ask(Execute(parse_path("/1/0/4")))).code == "2.04"
         await scene.until(lambda: not player.is_registered(), 5)
@@ -111,7 +95,7 @@ async def test_instances_are_created_and_deleted_and_the_object_list_follows(
     clock: VirtualClock, tmp_path: File
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        _, meter = await begin(scene)
+        _, meter = await managed(scene)
 
         def listed() -> list[str]:
             return [link.path for link in scene.view("meter-7").registration.objects.links]
@@ -133,16 +117,16 @@ async def test_observed_value_is_told_when_it_changes_until_it_is_cancelled(
     clock: VirtualClock, tmp_path: File, version: str, is_confirmable: bool
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player, meter = await begin(scene, version, is_confirmable=is_confirmable)
+        player, meter = await managed(scene, version, is_confirmable=is_confirmable)
         paths = meter.paths("/3303/0/5700")
         answer, token = await meter.observe(Observe(paths))
         assert (answer.values(), answer.error) == ({"/3303/0/5700": 21.5}, None)
         for value in (22.0, 22.0, 23.5):
-            measure(player, value)
+            measure(player, "/3303/0/5700", value)
             await asyncio.sleep(1)
         assert [values for _, values in meter.notified] == [{"/3303/0/5700": 22.0}, {"/3303/0/5700": 23.5}]
         assert (await meter.ask(Cancel(paths), token)).code == "2.05"
-        measure(player, 30.0)
+        measure(player, "/3303/0/5700", 30.0)
         await asyncio.sleep(1)
         assert len(meter.notified) == 2
 
@@ -151,10 +135,10 @@ async def test_observed_value_is_told_when_it_changes_until_it_is_cancelled(
 @virtual_time
 async def test_reset_ends_an_observation(clock: VirtualClock, tmp_path: File, is_confirmable: bool) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player, meter = await begin(scene, is_confirmable=is_confirmable)
+        player, meter = await managed(scene, is_confirmable=is_confirmable)
         _, token = await meter.observe(Observe(meter.paths("/3303/0/5700")))
         meter.forget(token)
-        measure(player, 30.0)
+        measure(player, "/3303/0/5700", 30.0)
         await asyncio.sleep(1)
         assert len(player.device.client.observations) == 0
 
@@ -162,12 +146,11 @@ async def test_reset_ends_an_observation(clock: VirtualClock, tmp_path: File, is
 @virtual_time
 async def test_periods_that_are_written_hold(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player, meter = await begin(scene)
-        attributes = WriteAttributes(SENSOR, parse_attributes(["pmin=10", "pmax=60"]))
-        assert (await meter.ask(attributes)).code == "2.04"
+        player, meter = await managed(scene)
+        await meter.attach("/3303/0/5700", "pmin=10", "pmax=60")
         await meter.observe(Observe(meter.paths("/3303/0/5700")))
         begun_at = asyncio.get_running_loop().time()
-        measure(player, 25.0)
+        measure(player, "/3303/0/5700", 25.0)
         await asyncio.sleep(200)
         ages = [round(at - begun_at) for at, _ in meter.notified]
         assert ages == [10, 70, 130, 190]
@@ -183,7 +166,7 @@ async def test_composites_are_read_written_and_observed(
     clock: VirtualClock, tmp_path: File, format_: Format
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player, meter = await begin(scene, "1.2")
+        player, meter = await managed(scene, "1.2")
         paths = meter.paths("/3/0/0", "/3303/0/5700", "/3442/0")
         answer = await meter.ask(Read(paths, format_))
         assert answer.values() == {"/3/0/0": "Nodegate", "/3303/0/5700": 21.5}
@@ -197,7 +180,7 @@ async def test_composites_are_read_written_and_observed(
         assert forbidden.code == "4.04"
         assert player.device.client.get(parse_path("/1/0/6")) is False
         _, token = await meter.observe(Observe(paths, format_))
-        measure(player, 30.0)
+        measure(player, "/3303/0/5700", 30.0)
         await asyncio.sleep(1)
         assert [values for _, values in meter.notified] == [{"/3/0/0": "Nodegate", "/3303/0/5700": 30.0}]
         assert (await meter.ask(Cancel(paths, format_), token)).code == "2.05"
@@ -206,7 +189,7 @@ async def test_composites_are_read_written_and_observed(
 @virtual_time
 async def test_long_bodies_go_block_by_block_both_ways(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path, uplink=LOSSY, downlink=LOSSY) as scene:
-        player, meter = await begin(scene, "1.1")
+        player, meter = await managed(scene, "1.1")
         long = "x" * 5000
         assert (await meter.ask(meter.write("/16/0/0", {"0": long}))).code == "2.04"
         assert player.device.client.get(parse_path("/16/0/0/0")) == long

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path as File
 
-from gateway.lwm2m.attributes import parse_attributes
-from gateway.lwm2m.operations import Discover, Observe, WriteAttributes
+from gateway.lwm2m.operations import Discover, Observe
 from gateway.lwm2m.path import parse_path
 from registry.model import DeviceState, Security
 from tests.support.asking import Asked, managed
@@ -35,8 +34,7 @@ async def test_each_server_has_its_own_registration_attributes_and_observations(
         _, here = await managed(one, security=Security.PSK)
         _, there = await managed(other)
         assert (one.state("meter-7"), other.state("meter-7")) == (DeviceState.ONLINE, DeviceState.ONLINE)
-        wanted = WriteAttributes(parse_path(VOLTAGE), parse_attributes(["pmin=5", "pmax=10"]))
-        assert (await here.ask(wanted)).code == "2.04"
+        await here.attach(VOLTAGE, "pmin=5", "pmax=10")
         await here.observe(Observe(here.paths(VOLTAGE)))
         await asyncio.sleep(31)
         assert (len(here.notified), there.notified) == (3, [])

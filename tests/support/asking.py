@@ -11,10 +11,11 @@ from itertools import count
 from typing import Any
 
 from gateway.lwm2m.answers import Answer, Response, read_answer, read_notification
+from gateway.lwm2m.attributes import parse_attributes
 from gateway.lwm2m.formats import Format
 from gateway.lwm2m.inputs import read_value
 from gateway.lwm2m.negotiation import DeviceProfile
-from gateway.lwm2m.operations import Create, Observe, Operation, Read, Write, WriteComposite
+from gateway.lwm2m.operations import Create, Observe, Operation, Read, Write, WriteAttributes, WriteComposite
 from gateway.lwm2m.path import Path, parse_path
 from gateway.lwm2m.records import Record
 from gateway.lwm2m.requests import Refusal, Request, prepare, prepare_again
@@ -86,6 +87,11 @@ class Asked:
         values = (await self.ask(Read(self.paths(*paths), format_))).values()
         assert values is not None
         return dict(values)
+
+    async def attach(self, path: str, *items: str) -> None:
+        """Write attributes, like ``pmin=5``."""
+        answer = await self.ask(WriteAttributes(parse_path(path), parse_attributes(items)))
+        assert answer.code == "2.04"
 
     async def ask(self, operation: Operation, token: bytes | None = None) -> Answer:
         """Carry *operation* out, in another format if the device wants none of the first.

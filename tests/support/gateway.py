@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -39,6 +38,7 @@ from registry.model import DeviceState, DeviceView, EventRow, Security
 from registry.sqlite import Database
 from registry.store import Registry
 from tests.support.clock import VirtualClock
+from tests.support.registry import InlineExecutor
 from tools.simulator.device import Device
 from tools.simulator.driver import attach
 from tools.simulator.events import DeviceEvent
@@ -53,18 +53,6 @@ _GLANCE_S = 0.05
 
 _OWN = credential_of(make_server_key())
 "What every gateway in memory proves itself by."
-
-
-class InlineExecutor(Executor):
-    """Does the work at once, in the caller's thread."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001  (an executor hands every error on)
-            future.set_exception(error)
-        return future
 
 
 class Player:

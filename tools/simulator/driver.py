@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
 
 from gateway.address import Address
 from tools.simulator.device import Device
 from tools.simulator.events import DeviceEvent
 from tools.simulator.network import Connection, Network
-from tools.simulator.timers import Scheduler
+from tools.simulator.timers import Alarm, Scheduler
 
 
 class Driver:
     """Owner of one device. `send` takes datagrams for its server, `on_event` what happens to it."""
 
-    __slots__ = ("_armed_at", "_on_event", "_scheduler", "_send", "device")
+    __slots__ = ("_alarm", "_on_event", "_scheduler", "_send", "device")
 
     def __init__(
         self,
@@ -28,7 +27,7 @@ class Driver:
         self._scheduler = scheduler
         self._send = send
         self._on_event = on_event
-        self._armed_at = inf
+        self._alarm = Alarm(scheduler, self._wake)
 
     def start(self) -> None:
         """Start the device."""
@@ -56,15 +55,9 @@ class Driver:
             self._send(datagram)
         while (event := self.device.next_event()) is not None:
             self._on_event(self.device, event)
-        when = self.device.get_timer()
-        if when is not None and when < self._armed_at:
-            self._armed_at = when
-            self._scheduler.call_at(when, self._wake, when)
+        self._alarm.set(self.device.get_timer())
 
-    def _wake(self, armed_at: float) -> None:
-        if armed_at != self._armed_at:
-            return  # An earlier timer took this one's place.
-        self._armed_at = inf
+    def _wake(self) -> None:
         self.device.handle_timer(self._scheduler.time())
         self.settle()
 

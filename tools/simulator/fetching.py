@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
 
 from tools.simulator.client.firmware import Result
 from tools.simulator.download import Download
-from tools.simulator.timers import Scheduler
+from tools.simulator.timers import Alarm, Scheduler
 
 
 class Fetching:
@@ -24,7 +23,7 @@ class Fetching:
         self._scheduler = scheduler
         self._send = send
         self._on_done: Callable[[bytes | Result], None] | None = on_done
-        self._armed_at = inf
+        self._alarm = Alarm(scheduler, self._wake)
 
     def start(self) -> None:
         """Ask for the first block."""
@@ -43,14 +42,8 @@ class Fetching:
         if outcome is not None and self._on_done is not None:
             on_done, self._on_done = self._on_done, None
             on_done(outcome)
-        when = self._download.get_timer()
-        if when is not None and when < self._armed_at:
-            self._armed_at = when
-            self._scheduler.call_at(when, self._wake, when)
+        self._alarm.set(self._download.get_timer())
 
-    def _wake(self, armed_at: float) -> None:
-        if armed_at != self._armed_at:
-            return  # An earlier timer took this one's place.
-        self._armed_at = inf
+    def _wake(self) -> None:
         self._download.handle_timer(self._scheduler.time())
         self._settle()

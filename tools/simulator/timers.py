@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 
@@ -16,6 +17,30 @@ class Scheduler(Protocol):
     def time(self) -> float: ...
 
     def call_at(self, when: float, callback: Callable[..., object], /, *args: object) -> object: ...
+
+
+class Alarm:
+    """The one timer of somebody who says after each touch when he wants the next."""
+
+    __slots__ = ("_at", "_ring", "_scheduler")
+
+    def __init__(self, scheduler: Scheduler, ring: Callable[[], object]) -> None:
+        """*ring* is called when the time has come."""
+        self._scheduler = scheduler
+        self._ring = ring
+        self._at = inf
+
+    def set(self, when: float | None) -> None:
+        """Ring at *when*, unless that is earlier anyhow; None: nothing is wanted."""
+        if when is not None and when < self._at:
+            self._at = when
+            self._scheduler.call_at(when, self._come, when)
+
+    def _come(self, at: float) -> None:
+        # An earlier one may have taken its place.
+        if at == self._at:
+            self._at = inf
+            self._ring()
 
 
 class TimerHeap:

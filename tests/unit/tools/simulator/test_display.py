@@ -1,26 +1,10 @@
-from random import Random
-
 from rich.console import Console
 
-from tools.simulator.device import Device
+from tests.support.reporting import device, started
 from tools.simulator.display import LiveLine, build_table, build_times, describe_failure, describe_progress
 from tools.simulator.events import GaveUp, Registered, Updated
-from tools.simulator.report import Report
-from tools.simulator.settings import DeviceSettings
 
 PLACE = ("rd", "x")
-
-
-def device(node_id="a", psk=None):
-    return Device(DeviceSettings(node_id, psk=psk), Random(1).randbytes, Random(1))
-
-
-def started(*devices):
-    report = Report()
-    for one in devices:
-        report.expect(one.settings.node_id, one.settings.scheme)
-        report.count_start(one)
-    return report
 
 
 def test_progress_is_one_line_with_what_stands():

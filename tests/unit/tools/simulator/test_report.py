@@ -1,9 +1,8 @@
 from array import array
-from random import Random
 
 import pytest
 
-from tools.simulator.device import Device
+from tests.support.reporting import device, started
 from tools.simulator.events import (
     AttemptFailed,
     Deregistered,
@@ -16,22 +15,9 @@ from tools.simulator.events import (
     SessionLost,
     Updated,
 )
-from tools.simulator.report import Report, percentile, summarize
-from tools.simulator.settings import DeviceSettings
+from tools.simulator.report import percentile, summarize
 
 PLACE = ("rd", "x")
-
-
-def device(node_id="a", psk=None):
-    return Device(DeviceSettings(node_id, psk=psk), Random(1).randbytes, Random(1))
-
-
-def started(*devices):
-    report = Report()
-    for one in devices:
-        report.expect(one.settings.node_id, one.settings.scheme)
-        report.count_start(one)
-    return report
 
 
 def test_report_is_settled_once_each_device_registered_or_gave_up():

@@ -1,4 +1,4 @@
-from tools.simulator.timers import TimerHeap, VirtualScheduler
+from tools.simulator.timers import Alarm, TimerHeap, VirtualScheduler
 
 
 def test_calls_are_made_in_order_of_time_then_of_asking():
@@ -95,3 +95,30 @@ def test_cleared_heap_calls_nothing():
     heap.clear()
     below.advance(2)
     assert made == []
+
+
+def test_alarm_rings_once_at_the_earliest_of_the_wanted_times():
+    scheduler = VirtualScheduler()
+    rung = []
+    alarm = Alarm(scheduler, lambda: rung.append(scheduler.time()))
+    for when in (None, 5.0, 3.0, 4.0):
+        alarm.set(when)
+    scheduler.advance(10)
+    assert rung == [3.0]
+    alarm.set(11.0)
+    scheduler.advance(10)
+    assert rung == [3.0, 11.0]
+
+
+def test_alarm_may_be_set_while_it_rings():
+    scheduler = VirtualScheduler()
+    rung = []
+
+    def ring():
+        rung.append(scheduler.time())
+        alarm.set(scheduler.time() + 1 if len(rung) < 3 else None)
+
+    alarm = Alarm(scheduler, ring)
+    alarm.set(1.0)
+    scheduler.advance(10)
+    assert rung == [1.0, 2.0, 3.0]
