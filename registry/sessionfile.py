@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from registry.errors import StorageUnavailable
 from registry.sealing import NONCE_BYTES, Sealer
-from registry.sqlite import give_to_owner_of, sync_directory, translate
+from registry.sqlite import give_to_owner_of, immediate, sync_directory, translate
 
 APPLICATION_ID = 0x4E6F5365
 "``NoSe``: tells our files from other people's."
@@ -103,7 +103,7 @@ class SessionFile:
                 unfinished.callback(connection.close)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {_FORMAT}")
-                with _transaction(connection):
+                with immediate(connection):
                     for statement in _TABLES:
                         connection.execute(statement)
                     connection.execute("INSERT INTO mark VALUES (?, ?, ?)", (*mark, is_whole))
@@ -126,7 +126,7 @@ class SessionFile:
         Raises:
             StorageUnavailable: it is of the one before.
         """
-        with _translated(self.path), _transaction(self._connection) as connection:
+        with _translated(self.path), immediate(self._connection) as connection:
             connection.execute("UPDATE mark SET generation = ?", (generation,))
 
     def load(self) -> tuple[list[SessionRow], list[bytes]]:
@@ -166,7 +166,7 @@ class SessionFile:
             StorageUnavailable: none of it is in the file, or all of it.
         """
         sealed = [(row.number, row.identity, row.credential, self._seal(row)) for row in rows]
-        with _translated(self.path), _transaction(self._connection) as connection:
+        with _translated(self.path), immediate(self._connection) as connection:
             connection.executemany("INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?)", sealed)
             connection.executemany("DELETE FROM session WHERE number = ?", ((number,) for number in gone))
             for entries in filter(None, journal):
@@ -274,17 +274,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
 
 
 @contextlib.contextmanager

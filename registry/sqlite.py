@@ -72,7 +72,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """``BEGIN IMMEDIATE`` … ``COMMIT``; rolled back, whole, by any exception.
+        """What is written inside is committed at the end, or rolled back, whole, by any exception.
 
         Raises:
             StorageUnavailable: the disk is full or fails, or another program held the file for longer than
@@ -80,15 +80,8 @@ class Database:
             DatabaseUnusable: the file is damaged, or may not be written any more.
         """
         connection = self.connection
-        with _translated(self.path):
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            finally:
-                # Only after a failure, and not after the disk errors that make SQLite roll back by itself.
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+        with _translated(self.path), immediate(connection):
+            yield connection
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -132,6 +125,19 @@ class Database:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def immediate(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """``BEGIN IMMEDIATE`` … ``COMMIT``; rolled back, whole, by any exception."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    finally:
+        # Only after a failure, and not after the disk errors that make SQLite roll back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def parse_url(url: str | Path) -> Path:
