@@ -204,7 +204,7 @@ async def _keeper(config: GatewayConfig, registry: Registry, clock: Clock) -> Se
     if config.dtls.persist_sessions:
         return await SessionKeeper.open(registry, clock)
     try:
-        await registry.disown_sessions()
+        await registry.vault.disown_sessions()
     except StorageUnavailable as error:
         log.error("the stored sessions of an earlier run cannot be deleted", reason=str(error))
     return None

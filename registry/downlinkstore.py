@@ -5,9 +5,8 @@ Keeps none of them: whoever sends them does. Loop thread only.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
 
 from registry import commands, models, observations
 from registry.commands import Command, CommandResult, CommandState
@@ -17,6 +16,7 @@ from registry.model import Device, Origin, Reading
 from registry.models import StoredDefinition
 from registry.observations import Observation
 from registry.sqlite import Database
+from registry.writer import Run
 
 OnCommands = Callable[[Sequence[Command]], None]
 OnEnd = Callable[[int], None]
@@ -26,14 +26,6 @@ Submit = Callable[[int, Callable[[Device], Attached], Done], None]
 
 Downlink = tuple[list[Command], list[Observation]]
 Definitions = tuple[Sequence[StoredDefinition], int]
-
-T = TypeVar("T")
-
-
-class Run(Protocol):
-    """Runs a job in the writer's thread."""
-
-    def __call__(self, job: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 class DownlinkStore:

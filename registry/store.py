@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar, get_args
+from typing import TypeVar
 
-from registry import generation, purge, refusals, serverkey, snapshots
+from registry import purge, refusals, snapshots
 from registry.adoption import adopt
 from registry.clock import Clock, SystemClock
 from registry.commit import (
@@ -28,25 +27,25 @@ from registry.commit import (
     CommitOutcome,
     Committer,
     Done,
-    Purge,
     Refuse,
     Register,
     Remove,
     Report,
 )
+from registry.conclusions import Conclusions
 from registry.downlinkstore import DownlinkStore
 from registry.errors import DatabaseUnusable, KeyUnusable, StorageUnavailable
-from registry.events import DevicePurged, EndFact, EventType, Fact, RegistrationExpired
+from registry.events import EventType
 from registry.leases import expiry_after
+from registry.listeners import Listeners, OnEnd, OnFact, OnFault, OnRefusal
 from registry.model import Device, ObjectList, Origin, Reading, Refusal, Registration
 from registry.opening import Opened, open_parts, read_changes
 from registry.overlay import Overlay
 from registry.reaper import Reaper
-from registry.serverkey import ServerKey
-from registry.sessionfile import SessionFile
 from registry.settings import RegistrySettings
 from registry.snapshots import Snapshots
 from registry.sqlite import Database
+from registry.vault import Vault
 from registry.writer import GroupWriter
 
 _CHANGES_PER_CHECKPOINT = 2000
@@ -93,15 +92,23 @@ class Registry:
         self._reaper = Reaper(self._memory, self._overlay, self._axis, clock, self._writer.submit)
         self._snapshots = Snapshots(self._memory, self._axis, clock)
         self._limiter = refusals.RefusalLimiter(clock.monotonic())
-        self._fact_listeners: list[Callable[[Fact], None]] = []
-        self._end_listeners: list[Callable[[EndFact], None]] = []
-        self._fault_listeners: list[Callable[[str | None], None]] = []
-        self._refusal_listeners: list[Callable[[str, Refusal], None]] = []
+        self._listeners = Listeners()
+        self._conclusions = Conclusions(
+            self._memory,
+            self._overlay,
+            self._axis,
+            clock,
+            settings.lifetime_grace_s,
+            self._reaper,
+            self._snapshots,
+            self._listeners,
+        )
         self.downlink = DownlinkStore(self._submit_attached, self._run, database, settings.value_history)
         "Commands and observations."
 
-        self._fault: str | None = None
-        self._is_key_fault_told = False
+        self.vault = Vault(self._run, database, opened.keyring)
+        "The gateway's own key, and the file of its sessions."
+
         self._uncheckpointed = 0
         self._is_closed = False
         self.refusals_suppressed = 0
@@ -189,7 +196,7 @@ class Registry:
         try:
             return self._sealer.unseal(device.sealed_secret, device.device_id)
         except KeyUnusable as error:
-            self._tell_key_fault(error)
+            self._listeners.tell_key_fault(error)
             return None
 
     def find_registration(self, location: str) -> Registration | None:
@@ -214,44 +221,6 @@ class Registry:
         known, objects = self._memory.profiles.get(device_number, (None, None))
         return objects if known == profile_id else None
 
-    async def obtain_server_key(
-        self, make: Callable[[], ServerKey], entropy: Callable[[int], bytes] = secrets.token_bytes
-    ) -> ServerKey:
-        """The gateway's own key, by *make* if there is none yet.
-
-        Raises:
-            KeyUnusable: it is sealed and cannot be opened, or cannot be sealed.
-            StorageUnavailable: it could not be stored.
-        """
-        keyring = self._opened.keyring
-        return await self._run(partial(serverkey.obtain, self._database, keyring, make, entropy))
-
-    async def note_server_chain(self, chain: bytes | None) -> None:
-        """Let administrators see what the gateway shows in place of its own certificate.
-
-        Raises:
-            StorageUnavailable: it could not be stored.
-        """
-        await self._run(partial(serverkey.note_chain, self._database, chain))
-
-    # The file of sessions (`registry.generation` says what each does, and what it raises)
-
-    async def take_over_sessions(self, entropy: Callable[[int], bytes] = secrets.token_bytes) -> SessionFile:
-        """The file of sessions, with what an earlier run has left in it."""
-        return await self._run(partial(generation.take_over, self._database, self._opened.keyring, entropy))
-
-    async def create_sessions(self, entropy: Callable[[int], bytes] = secrets.token_bytes) -> SessionFile:
-        """A new one, that does not count before it is whole."""
-        return await self._run(partial(generation.create, self._database, self._opened.keyring, entropy))
-
-    async def hand_back_sessions(self, file: SessionFile) -> None:
-        """*file* is complete: close it, so that the next start finds it to be the right one."""
-        await self._run(partial(generation.hand_back, self._database, file))
-
-    async def disown_sessions(self) -> None:
-        """There shall be no file that the next start finds to be the right one."""
-        await self._run(partial(generation.disown, self._database))
-
     @property
     def device_count(self) -> int:
         """Number of devices."""
@@ -270,7 +239,7 @@ class Registry:
     @property
     def fault(self) -> str | None:
         """What keeps changes from being committed at present, in words for the operator."""
-        return self._fault
+        return self._listeners.fault
 
     # Changes
 
@@ -364,26 +333,25 @@ class Registry:
         )
         node_id = refusals.clean(node_id, refusals.MAX_NODE_ID_LENGTH)
         self._writer.submit(Refuse(node_id, None if device is None else device.device_id, refusal))
-        for listener in self._refusal_listeners:
-            listener(node_id, refusal)
+        self._listeners.tell_refusal(node_id, refusal)
 
     # Listeners, all called in the loop's thread
 
-    def on_fact(self, listener: Callable[[Fact], None]) -> None:
+    def on_fact(self, listener: OnFact) -> None:
         """Have *listener* called with every fact, after its commit and its answer."""
-        self._fact_listeners.append(listener)
+        self._listeners.on_fact.append(listener)
 
-    def on_end(self, listener: Callable[[EndFact], None]) -> None:
+    def on_end(self, listener: OnEnd) -> None:
         """Have *listener* called with the facts that end sessions or registrations of their own accord."""
-        self._end_listeners.append(listener)
+        self._listeners.on_end.append(listener)
 
-    def on_fault(self, listener: Callable[[str | None], None]) -> None:
+    def on_fault(self, listener: OnFault) -> None:
         """Have *listener* called with the reason when commits begin to fail, with None when they work."""
-        self._fault_listeners.append(listener)
+        self._listeners.on_fault.append(listener)
 
-    def on_refusal(self, listener: Callable[[str, Refusal], None]) -> None:
+    def on_refusal(self, listener: OnRefusal) -> None:
         """Have *listener* called with the node ID and every refusal that is recorded."""
-        self._refusal_listeners.append(listener)
+        self._listeners.on_refusal.append(listener)
 
     # Driven by workers
 
@@ -410,13 +378,14 @@ class Registry:
                 return
             has_more = changes.events.has_more
             if changes.sealer is not self._sealer:
-                self._sealer, self._is_key_fault_told = changes.sealer, False
+                self._sealer = changes.sealer
+                self._listeners.renew_key()
             now = self._axis.at(self._clock.monotonic())
             self.downlink.notice(changes.events.commands)
             for fact in adopt(self._memory, changes.events, now, self._clock.wall_ms()):
-                self._tell(fact)
+                self._listeners.tell(fact)
             if changes.key_fault is not None:
-                self._tell_key_fault(changes.key_fault)
+                self._listeners.tell_key_fault(changes.key_fault)
 
     async def snapshot(self) -> None:
         """Write the leases and addresses that changed; call it every 30 seconds.
@@ -453,61 +422,12 @@ class Registry:
         if outcome.is_committed:
             self._note_commit()
         elif outcome.failure is CommitFailure.STORAGE:
-            self._tell_fault(outcome.detail)
-        if isinstance(change, Register):
-            self._conclude_register(change, outcome)
-        elif isinstance(change, Alter):
-            self._conclude_placing(change, outcome)
-        elif isinstance(change, Remove):
-            self._conclude_remove(change, outcome)
-        elif isinstance(change, Purge):
-            self._conclude_purge(change, outcome)
-        elif isinstance(change, Attached):
-            change.done(outcome)
-
-    def _conclude_register(self, change: Register, outcome: CommitOutcome) -> None:
-        device = self._memory.numbers.get(change.registration.device)
-        if outcome.is_committed and device is not None and device.connected_at_ms is None:
-            self._memory.connect(device, change.registration.registered_at_ms)
-        self._conclude_placing(change, outcome)
-
-    def _conclude_placing(self, change: Register | Alter, outcome: CommitOutcome) -> None:
-        registration = change.registration
-        number = registration.device
-        pending = self._overlay.finish(number)
-        if outcome.is_committed:
-            if pending is not None and pending.latest is not None and pending.latest is not registration:
-                # It has moved while its commit was on the way.
-                registration = pending.latest
-                self._snapshots.note_move(number)
-            now = self._axis.at(self._clock.monotonic())
-            self._memory.put_registration(registration)
-            if isinstance(change, Register) or change.has_new_profile:
-                self._memory.remember_profile(registration)
-            self._memory.grant(registration, now, self._settings.lifetime_grace_s)
-        change.done(outcome)
-
-    def _conclude_remove(self, change: Remove, outcome: CommitOutcome) -> None:
-        number = change.registration.device
-        self._overlay.finish(number)
-        if outcome.is_committed:
-            self._memory.remove_registration(number)
-        change.done(outcome)
-        if change.type is EventType.REGISTRATION_EXPIRED:
-            self._reaper.expired(change, outcome)
-            if outcome.is_committed:
-                self._tell(RegistrationExpired(change.device, change.registration))
-
-    def _conclude_purge(self, change: Purge, outcome: CommitOutcome) -> None:
-        if outcome.is_committed:
-            self._memory.remove_device(change.device)
-        self._reaper.purged(change, outcome)
-        if outcome.is_committed:
-            self._tell(DevicePurged(change.device))
+            self._listeners.tell_fault(outcome.detail)
+        self._conclusions.conclude(change, outcome)
 
     def _note_commit(self) -> None:
-        if self._fault is not None:
-            self._tell_fault(None)
+        if self._listeners.fault is not None:
+            self._listeners.tell_fault(None)
         self._uncheckpointed += 1
         if self._uncheckpointed >= _CHANGES_PER_CHECKPOINT:
             self._uncheckpointed = 0
@@ -517,7 +437,7 @@ class Registry:
         error = future.exception()
         if isinstance(error, DatabaseUnusable | StorageUnavailable):
             # The log holds everything still; the next one tries again.
-            self._tell_fault(str(error))
+            self._listeners.tell_fault(str(error))
         elif error is not None:
             raise error
 
@@ -536,27 +456,6 @@ class Registry:
 
     def _turn_away(self, done: Done) -> None:
         self._loop.call_soon(done, OVERLOADED if self.is_overloaded else OVERTAKEN)
-
-    def _tell(self, fact: Fact) -> None:
-        for listener in self._fact_listeners:
-            listener(fact)
-        if isinstance(fact, get_args(EndFact)):
-            for end_listener in self._end_listeners:
-                end_listener(fact)
-
-    def _tell_fault(self, fault: str | None) -> None:
-        if fault == self._fault:
-            return
-        self._fault = fault
-        for listener in self._fault_listeners:
-            listener(fault)
-
-    def _tell_key_fault(self, error: KeyUnusable) -> None:
-        # Once, not at every handshake.
-        if not self._is_key_fault_told:
-            self._is_key_fault_told = True
-            for listener in self._fault_listeners:
-                listener(str(error))
 
     def _run(self, job: Callable[[], T]) -> asyncio.Future[T]:
         return self._loop.run_in_executor(self._executor, job)

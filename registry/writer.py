@@ -7,12 +7,19 @@ a time; what arrives meanwhile forms the next.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Runs a job in the writer's thread, between groups."""
+
+    def __call__(self, job: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 class GroupWriter(Generic[Item, Outcome]):

@@ -41,10 +41,10 @@ class ServerIdentity:
         """
         credential = await asyncio.to_thread(self._load_files)
         if credential is None:
-            await self._registry.note_server_chain(None)
-            return credential_of(await self._registry.obtain_server_key(make_server_key))
+            await self._registry.vault.note_server_chain(None)
+            return credential_of(await self._registry.vault.obtain_server_key(make_server_key))
         self._chain = credential.chain
-        await self._registry.note_server_chain(to_pem(credential.chain))
+        await self._registry.vault.note_server_chain(to_pem(credential.chain))
         self.warn_of_expiry()
         return credential
 

@@ -78,7 +78,7 @@ class SessionKeeper:
         """Take the file of *registry* over. *executor* runs one job at a time, in order."""
         file: SessionFile | None = None
         try:
-            file = await registry.take_over_sessions()
+            file = await registry.vault.take_over_sessions()
         except (KeyUnusable, StorageUnavailable) as error:
             log.error("sessions cannot be stored; they will not survive a restart", reason=str(error))
         return cls(registry, clock, file, executor or ThreadPoolExecutor(1, "sessions-writer"))
@@ -164,9 +164,9 @@ class SessionKeeper:
         try:
             if file is not None and not self._is_failed:
                 await self._write_last(file)
-                await self._registry.hand_back_sessions(file)
+                await self._registry.vault.hand_back_sessions(file)
             elif not self._is_disowned:
-                await self._registry.disown_sessions()
+                await self._registry.vault.disown_sessions()
         except StorageUnavailable as error:
             log.error("sessions could not be stored", reason=str(error))
         finally:
@@ -288,7 +288,7 @@ class SessionKeeper:
         if file is not None:
             await self._run(file.close)
         try:
-            await self._registry.disown_sessions()
+            await self._registry.vault.disown_sessions()
         except StorageUnavailable as error:
             log.error("the file of sessions cannot be deleted, trying again", reason=str(error))
             return
@@ -300,7 +300,7 @@ class SessionKeeper:
 
     async def _begin_anew(self) -> None:
         try:
-            self._file = await self._registry.create_sessions()
+            self._file = await self._registry.vault.create_sessions()
         except (KeyUnusable, StorageUnavailable):
             return
         self._is_failed = self._is_disowned = False

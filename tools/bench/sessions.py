@@ -69,12 +69,12 @@ async def measure(folder: Path, sessions: int, seconds: int) -> list[str]:
 
 async def _fill(folder: Path, sessions: int) -> None:
     registry = await Registry.open(Database.open(folder / "bench.db"))
-    file = await registry.take_over_sessions()
+    file = await registry.vault.take_over_sessions()
     for start in range(0, sessions, _ROWS_AT_ONCE):
         numbers = range(start + 1, min(start + _ROWS_AT_ONCE, sessions) + 1)
         entries = [encode_entry(number, 64, 2, True, _address(number)) for number in numbers]
         file.write([_row(number) for number in numbers], [], [b"".join(entries)])
-    await registry.hand_back_sessions(file)
+    await registry.vault.hand_back_sessions(file)
     await registry.close()
 
 

@@ -21,7 +21,6 @@ from registry.events import (
 )
 from registry.model import ObjectLink, ObjectList, Origin, Reading, Security
 from registry.sealing import KeySource
-from registry.serverkey import ServerKey
 from registry.settings import RegistrySettings
 from registry.sqlite import Database
 from registry.store import Registry
@@ -1028,28 +1027,3 @@ async def test_devices_are_found_by_what_their_credential_says(place):
             administration.delete("n-1")
         await registry.poll_changes()
         assert registry.find_device_of_key(sha256(b"key").digest()) is None
-
-
-async def test_server_key_and_chain_are_what_administrators_see(place):
-    key = ServerKey(b"private", b"certificate")
-    async with place.registry() as registry:
-        assert await registry.obtain_server_key(lambda: key) == key
-        await registry.note_server_chain(b"chain")
-        with place.administration() as administration:
-            assert administration.server_key(lambda: key).chain == b"chain"
-
-
-async def test_sessions_are_handed_back_and_taken_over(tmp_path):
-    registry = await Registry.open(Database.open(tmp_path / "sessions.db"))
-    file = await registry.take_over_sessions()
-    file.write([], [], [b"entries"])
-    await registry.hand_back_sessions(file)
-    file = await registry.take_over_sessions()
-    assert file.load()[1] == [b"entries"]
-    file.close()
-    file = await registry.create_sessions()
-    assert file.load()[1] == []
-    file.close()
-    await registry.disown_sessions()
-    assert not file.path.exists()
-    await registry.close()
