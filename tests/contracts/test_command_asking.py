@@ -16,7 +16,6 @@ from registry.events import EventType
 from registry.model import Origin, Reading
 from registry.sqlite import Database
 from tests.support.command import Nodegate
-from tests.support.registry import Place
 
 WAITS = "no gateway runs on this registry; the command waits for one"
 
@@ -26,15 +25,6 @@ def nodegate(tmp_path: Path) -> Nodegate:
     nodegate = Nodegate(tmp_path)
     nodegate("device", "create", "meter-7", "--security", "none")
     return nodegate
-
-
-async def report(nodegate: Nodegate, value: str) -> None:
-    """Have it come to meter-7's battery level, as a gateway would that runs."""
-    async with Place(nodegate.folder).registry() as registry:
-        device = registry.find_device("meter-7")
-        assert device is not None
-        registry.keep_values(device.number, [Reading("/3/0/9", value, 7)], Origin.SEND, lambda _: None)
-        await registry.flush()
 
 
 def test_command_is_stored_and_shown(nodegate: Nodegate) -> None:

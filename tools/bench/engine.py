@@ -144,7 +144,7 @@ def _receive(endpoint: Endpoint, datagrams: Sequence[bytes], address: Address) -
 
 def _send(endpoint: Endpoint, session: Session) -> None:
     for _ in range(_BATCH):
-        endpoint.send(session, CONTENT, _NOW)
+        endpoint.send(session, CONTENT)
         endpoint.datagrams_to_send()
 
 
