@@ -24,7 +24,17 @@ from gateway.dtls.journal import decode_entries, encode_entry
 from gateway.dtls.record import MAX_SEQUENCE, Record, decode_records
 from gateway.dtls.resumption import Resumables
 from gateway.dtls.session import UNLIMITED_CEILING, UNLIMITED_SENDING, Session
-from tests.support.dtls_pair import ADDRESS, APPLICATION_DATA, HANDSHAKE, Hello, RawClient, Server, only
+from gateway.dtls.storedstate import decode_session
+from tests.support.dtls_pair import (
+    ADDRESS,
+    ALERT,
+    APPLICATION_DATA,
+    HANDSHAKE,
+    Hello,
+    RawClient,
+    Server,
+    only,
+)
 from tests.support.dtls_store import PERSISTING, StoringServer, without_cids
 from tests.unit.gateway.dtls.test_sessions import make_session
 
@@ -504,3 +514,60 @@ def test_used_up_session_ends_in_silence() -> None:
     assert not server.send(session, b"x")
     assert server.take() == []
     assert [event.reason for event in only(SessionEnded, server.pass_time(0))] == [SessionEnd.EXHAUSTED]
+
+
+# --- sessions that are over and can be resumed
+
+
+def leave(client: RawClient, server: StoringServer) -> Session:
+    """The client closes its session; gives it."""
+    (session,) = server.sessions
+    client.send(client.sealed(ALERT, bytes((1, 0))))
+    assert session.is_over
+    return session
+
+
+def test_row_of_a_session_that_was_closed_is_written_once_more_and_stays() -> None:
+    client, session, server = connect()
+    leave(client, server)
+    assert server.endpoint.urgency is Urgency.SOON
+    batch = server.begin_storing()
+    assert [(row.session, decode_session(row.state).is_over) for row in batch.rows] == [(session, True)]
+    assert (batch.gone, batch.entries, batch.promises) == ([], b"", [])
+    server.end_storing(batch)
+    assert server.endpoint.urgency is Urgency.NONE
+
+
+def test_session_that_can_no_longer_be_resumed_goes_when_it_would_be_written() -> None:
+    client, session, server = connect()
+    leave(client, server)
+    server.endpoint._resumables.discard(session.session_id)
+    batch = server.begin_storing()
+    assert (batch.rows, batch.gone) == ([], [session.number])
+
+
+def test_sweep_finds_those_that_can_no_longer_be_resumed_and_no_others() -> None:
+    client, session, server = connect()
+    leave(client, server)
+    server.store()
+    for is_gone in (False, True):
+        if is_gone:
+            server.endpoint._resumables.discard(session.session_id)
+        server.endpoint.sweep()
+        server.store()
+        assert (server.disk.rows == {}) is is_gone
+
+
+def test_numbers_of_sessions_that_are_over_are_not_given_again() -> None:
+    client, session, server = connect()
+    leave(client, server)
+    server.store()
+    _, newer, _ = connect(server.crash())
+    assert newer.number > session.number
+
+
+def test_without_a_file_nothing_is_kept_of_them() -> None:
+    client, _, server = connect()
+    leave(client, server)
+    server.endpoint.note_file_gone(server.now)
+    assert server.endpoint.urgency is Urgency.NONE

@@ -13,6 +13,7 @@ from gateway.dtls.storedstate import (
     decode_session,
     encode_keys,
     encode_session,
+    forget_traffic_keys,
 )
 
 AEAD = StoredKeys(0xC0A8, KeyBlock(b"c" * 16, b"s" * 16, b"ivc-", b"ivs-"))
@@ -28,7 +29,7 @@ def test_keys_come_back_as_they_were(keys: StoredKeys) -> None:
     assert decode_keys(encode_keys(keys)) == keys
 
 
-@pytest.mark.parametrize("session", [PLAIN, FULL])
+@pytest.mark.parametrize("session", [PLAIN, FULL, FULL._replace(is_over=True)])
 def test_session_comes_back_as_it_was(session: StoredSession) -> None:
     assert decode_session(encode_session(session)) == session
 
@@ -55,3 +56,11 @@ def test_session_of_another_length_is_an_error(data: bytes) -> None:
 def test_other_version_is_an_error() -> None:
     with pytest.raises(DecodeError, match="version 01"):
         decode_session(b"\1" + encode_session(PLAIN)[1:])
+
+
+@pytest.mark.parametrize("keys", [AEAD, CBC])
+def test_of_a_session_that_is_over_only_what_resumes_it_is_kept(keys: StoredKeys) -> None:
+    kept = decode_keys(forget_traffic_keys(encode_keys(keys)))
+    assert (kept.suite, kept.encrypt_then_mac) == (keys.suite, keys.encrypt_then_mac)
+    assert not any(kept.block)
+    assert kept.peer_cid == b""
