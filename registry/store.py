@@ -314,8 +314,20 @@ class Registry:
                 lifetime_s += self._settings.lifetime_grace_s
             now = self._clock.monotonic() + self._axis.offset_s
             self._memory.leases.renew(number, expiry_after(now, lifetime_s))
-        if address != registration.address:
-            self._move(registration, address)
+        self.move(registration, address)
+
+    def move(self, registration: Registration, address: str) -> None:
+        """The device was heard from *address*; where that is new it goes with the next snapshot."""
+        if address == registration.address:
+            return
+        number = registration.device
+        pending = self._overlay.devices.get(number)
+        if pending is not None and pending.latest is not None:
+            self._overlay.replace_latest(number, pending.latest._replace(address=address))
+        current = self._memory.registrations.get(number)
+        if current is not None and current.location == registration.location:
+            self._memory.put_registration(current._replace(address=address))
+            self._snapshots.note_move(number)
 
     def deregister(self, registration: Registration, done: Done) -> None:
         """Commit the end of the registration; its location is unknown from now on, unless that fails."""
@@ -524,16 +536,6 @@ class Registry:
 
     def _turn_away(self, done: Done) -> None:
         self._loop.call_soon(done, OVERLOADED if self.is_overloaded else OVERTAKEN)
-
-    def _move(self, registration: Registration, address: str) -> None:
-        number = registration.device
-        pending = self._overlay.devices.get(number)
-        if pending is not None and pending.latest is not None:
-            self._overlay.replace_latest(number, pending.latest._replace(address=address))
-        current = self._memory.registrations.get(number)
-        if current is not None and current.location == registration.location:
-            self._memory.put_registration(current._replace(address=address))
-            self._snapshots.note_move(number)
 
     def _tell(self, fact: Fact) -> None:
         for listener in self._fact_listeners:

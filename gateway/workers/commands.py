@@ -9,12 +9,10 @@ one tick a second: no task and no timer for a command. Knows no sockets; CoAP is
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple, Protocol
 
-from gateway.lwm2m.answers import Answer, Response, read_answer, read_notification
+from gateway.lwm2m.answers import Answer, Response, read_answer
 from gateway.lwm2m.errors import DecodeError
 from gateway.lwm2m.model import Model
 from gateway.lwm2m.negotiation import DeviceProfile
@@ -22,14 +20,16 @@ from gateway.lwm2m.operationcodec import decode_operation
 from gateway.lwm2m.operations import Cancel, Observe, Operation, WriteAttributes
 from gateway.lwm2m.queuemode import AwakeWindows
 from gateway.lwm2m.readings import readings_of
-from gateway.lwm2m.registration import Peer, Policy, find_objection
-from gateway.lwm2m.requests import Refusal, Request, prepare, prepare_again
-from gateway.messaging.link import Asking, Link, Notification
-from gateway.messaging.outcomes import Answered, Outcome, SessionGone, Unsent, Unusable, WasReset
+from gateway.lwm2m.registration import Policy
+from gateway.lwm2m.requests import Refusal, prepare, prepare_again
+from gateway.messaging.link import Link
+from gateway.messaging.outcomes import Answered, Outcome, SessionGone, TimedOut, Unusable, WasReset
 from gateway.messaging.remote import Remote
+from gateway.workers.notifications import Notifications
 from gateway.workers.periodic import PeriodicWorker
 from gateway.workers.relations import Relation, Relations
 from gateway.workers.results import describe_answer
+from gateway.workers.turns import UNKNOWN_OUTCOME, Line, Turn, Unanswered, find_failure
 from registry.clock import Clock
 from registry.commands import Command, CommandResult, CommandState
 from registry.commit import CommitFailure, CommitOutcome
@@ -40,12 +40,10 @@ from registry.store import Registry
 
 TICK_S = 1.0
 
-TIMEOUT = "timeout"
-RESET = "reset"
-UNKNOWN_OUTCOME = "unknown outcome"
-"What came of a command that must not be repeated, and whose answer never came."
-
 EXPIRED = "not sent within its time"
+
+_PASSING = (CommitFailure.STORAGE, CommitFailure.OVERLOADED)
+"What keeps a change from being written for a while only."
 
 
 class Reach(Protocol):
@@ -57,39 +55,13 @@ class Reach(Protocol):
     def find_remote(self, identity: str | None, address: str) -> Remote | None: ...
 
 
-class _Turn(NamedTuple):
-    """What a device is being asked, and on whose account: a command's, or an observation's."""
+class _End(NamedTuple):
+    """How a command has ended."""
 
-    operation: Operation
-    profile: DeviceProfile
-    registration: Registration
-    tried: tuple[Request, ...]
-    command: Command | None
-    relation: Relation | None
-
-    @property
-    def token(self) -> bytes | None:
-        """What its messages must carry; None: any."""
-        return None if self.relation is None else self.relation.observation.token
-
-
-class _Device:
-    """What waits for one device, and what is on its way."""
-
-    __slots__ = ("asking", "turn", "waiting")
-
-    def __init__(self) -> None:
-        self.waiting: deque[Command] = deque()
-        self.turn: _Turn | None = None
-        self.asking: Asking | None = None
-
-    def attempt(self) -> None:
-        """The first of those that wait is being sent."""
-        self.waiting[0] = replace(self.waiting[0], attempts=self.waiting[0].attempts + 1)
-
-    def drop(self, id_: int) -> None:
-        """The command with this id waits no more."""
-        self.waiting = deque(command for command in self.waiting if command.id != id_)
+    command: Command
+    state: CommandState
+    result: CommandResult
+    readings: Sequence[Reading] = ()
 
 
 class Commands(PeriodicWorker):
@@ -112,16 +84,18 @@ class Commands(PeriodicWorker):
         self._store = registry.downlink
         self._reach = reach
         self._clock = clock
-        self._policy = policy
         self._find_model = find_model
         self._call_soon = call_soon
         self._awake = AwakeWindows(awake_s)
-        self._devices: dict[int, _Device] = {}
-        self._interrupted: list[Command] = []
+        self._lines: dict[int, Line] = {}
+        self._unwritten: list[_End] = []
         self.relations = Relations(self._store, entropy)
+        notifications = Notifications(
+            registry, reach.link, self.relations, clock, policy, find_model, self.hear, self._awake.end
+        )
         self._store.on_commands(self.add)
         registry.on_end(self._end_device)
-        reach.link.on_notification = self.take_notification
+        reach.link.on_notification = notifications.take
 
     # --- called from outside
 
@@ -134,15 +108,20 @@ class Commands(PeriodicWorker):
         waiting, observed = await self._store.load()
         self.relations.load(observed, self._clock.monotonic())
         for command in waiting:
-            if command.state is CommandState.SENT:
-                self._interrupt(command)
-            else:
+            if command.operation == Observe.name:
+                self.relations.claim(command)
+            if command.state is not CommandState.SENT:
                 self.add((command,))
+            elif command.is_repeatable:
+                self._store.requeue(command, _ignore)
+                self.add((command,))
+            else:
+                self._end(command, CommandState.FAILED, CommandResult(error=UNKNOWN_OUTCOME))
 
     def add(self, commands: Sequence[Command]) -> None:
         """Commands that were stored; each waits its turn."""
         for command in commands:
-            self._device(command.device).waiting.append(command)
+            self._line(command.device).waiting.append(command)
             self._call_soon(self._advance, command.device)
 
     def hear(self, registration: Registration) -> None:
@@ -150,11 +129,10 @@ class Commands(PeriodicWorker):
         number = registration.device
         if registration.is_queue_mode:
             self._awake.hear(number, self._clock.monotonic())
-        device = self._devices.get(number)
-        if device is not None and device.turn is not None:
-            if device.turn.registration.location != registration.location:
-                self._call_soon(self._give_up, number)
-        elif device is not None or self.relations.of_device(number):
+        line = self._lines.get(number)
+        if line is not None and line.turn is not None:
+            self._call_soon(self._give_up, number)
+        elif line is not None or self.relations.of_device(number):
             self._call_soon(self._advance, number)
 
     async def work(self) -> None:
@@ -166,40 +144,26 @@ class Commands(PeriodicWorker):
                 self.relations.lose(relation)
             if relation.observation.state is not ObservationState.ESTABLISHED:
                 self._advance(relation.observation.device)
-        for number in list(self._devices):
-            self._expire(number, wall_ms)
+        for number, line in list(self._lines.items()):
+            for command in line.overdue(wall_ms):
+                self._end(command, CommandState.EXPIRED, CommandResult(error=EXPIRED))
             self._advance(number)
-        interrupted, self._interrupted = self._interrupted, []
-        for command in interrupted:
-            self._interrupt(command)
-
-    def take_notification(self, remote: Remote, token: bytes, notification: Notification) -> bool:
-        """Something came under *token*; False: nobody observes that, and the device may know."""
-        relation = self.relations.find(token)
-        registration = None if relation is None else self._find_sender(relation, remote)
-        if relation is None or registration is None:
-            return False
-        now = self._clock.monotonic()
-        is_over = notification.sequence is None or not notification.response.code.startswith("2.")
-        if is_over:
-            self.relations.lose(relation)
-        elif relation.take(notification.sequence or 0, now):
-            self._keep(relation, registration, remote, notification)
-        self.hear(registration)
-        return True
+        unwritten, self._unwritten = self._unwritten, []
+        for end in unwritten:
+            self._write(end)
 
     # --- turns
 
-    def _device(self, number: int) -> _Device:
-        device = self._devices.get(number)
-        if device is None:
-            device = self._devices[number] = _Device()
-        return device
+    def _line(self, number: int) -> Line:
+        line = self._lines.get(number)
+        if line is None:
+            line = self._lines[number] = Line()
+        return line
 
     def _advance(self, number: int) -> None:
         """Give the device its next turn, if it can have one now."""
-        device = self._devices.get(number)
-        if device is not None and device.turn is not None:
+        line = self._lines.get(number)
+        if line is not None and line.turn is not None:
             return
         registration = self._registry.find_registration_of(number)
         if registration is None:
@@ -207,7 +171,7 @@ class Commands(PeriodicWorker):
         now = self._clock.monotonic()
         if registration.is_queue_mode and not self._awake.is_awake(number, now):
             return
-        remote = self._reach.find_remote(registration.identity, registration.address)
+        remote = self._find_remote(registration)
         if remote is None:
             return
         profile = DeviceProfile.of(registration, self._find_model())
@@ -216,10 +180,13 @@ class Commands(PeriodicWorker):
         )
         if relation is not None:
             self._set_up(relation, registration, profile, remote)
-        elif device is not None and device.waiting:
-            self._begin(device, device.waiting[0], registration, profile)
-        elif device is not None:
-            del self._devices[number]
+        elif line is not None and line.waiting:
+            self._begin(line, line.waiting[0], registration, profile)
+        elif line is not None:
+            del self._lines[number]
+
+    def _find_remote(self, registration: Registration) -> Remote | None:
+        return self._reach.find_remote(registration.identity, registration.address)
 
     def _set_up(
         self, relation: Relation, registration: Registration, profile: DeviceProfile, remote: Remote
@@ -234,30 +201,30 @@ class Commands(PeriodicWorker):
             self.relations.refuse(relation, registration.location, self._clock.monotonic())
             return
         relation.is_asked = True
-        turn = _Turn(operation, profile, registration, (request,), None, relation)
-        self._device(registration.device).turn = turn
+        turn = Turn(operation, profile, registration, (request,), None, relation)
+        self._line(registration.device).turn = turn
         self._ask(turn, remote)
 
     def _begin(
-        self, device: _Device, command: Command, registration: Registration, profile: DeviceProfile
+        self, line: Line, command: Command, registration: Registration, profile: DeviceProfile
     ) -> None:
         """Mark the command sent; its request leaves after that is committed."""
         try:
             operation = decode_operation(command.request or b"")
         except DecodeError as error:
-            self._end(command, CommandState.FAILED, CommandResult(error=str(error)))
+            self._fail(command, str(error))
             return
         request = prepare(operation, profile)
         if isinstance(request, Refusal):
-            self._end(command, CommandState.FAILED, CommandResult(error=request.text))
+            self._fail(command, request.text)
             return
         relation = self._relation_of(command, operation)
         if relation is None and isinstance(operation, Cancel):
-            self._end(command, CommandState.FAILED, CommandResult(error="nothing is observed there"))
+            self._fail(command, "nothing is observed there")
             return
-        turn = _Turn(operation, profile, registration, (request,), command, relation)
-        device.turn = turn
-        self._store.mark_sent(command, lambda outcome: self._send(turn, outcome))
+        turn = Turn(operation, profile, registration, (request,), command, relation)
+        line.turn = turn
+        self._store.mark_sent(command, lambda outcome: self._send(turn, command, outcome))
 
     def _relation_of(self, command: Command, operation: Operation) -> Relation | None:
         if isinstance(operation, Cancel):
@@ -265,38 +232,33 @@ class Commands(PeriodicWorker):
         if not isinstance(operation, Observe):
             return None
         relation = self.relations.want(
-            command.device,
-            command.paths,
-            command.request or b"",
-            operation.attributes,
-            self._clock.monotonic(),
-            self._clock.wall_ms(),
+            command, operation.attributes, self._clock.monotonic(), self._clock.wall_ms()
         )
         relation.is_asked = True
         return relation
 
-    def _send(self, turn: _Turn, outcome: CommitOutcome) -> None:
-        command = turn.command
-        assert command is not None, "only commands are marked"
-        device = self._devices.get(command.device)
-        if device is None or device.turn is not turn:
+    def _send(self, turn: Turn, command: Command, outcome: CommitOutcome) -> None:
+        line = self._lines.get(command.device)
+        if line is None or line.turn is not turn:
             return
         if not outcome.is_committed:
             self._rest(turn)
-            if outcome.failure is not CommitFailure.STORAGE:
+            if outcome.failure not in _PASSING:
                 self._drop(command)
             return
-        registration = turn.registration
-        remote = self._reach.find_remote(registration.identity, registration.address)
-        if remote is None:
+        # It may have moved, or come back in another session, while this was written.
+        registration = self._registry.find_registration_of(command.device)
+        remote = None if registration is None else self._find_remote(registration)
+        if registration is None or remote is None or registration.location != turn.registration.location:
             self._wait_again(turn, command)
-        else:
-            device.attempt()
-            self._ask(turn, remote)
+            self._advance(command.device)
+            return
+        line.turn = turn = turn._replace(registration=registration)
+        line.attempt()
+        self._ask(turn, remote)
 
-    def _ask(self, turn: _Turn, remote: Remote) -> None:
-        device = self._device(turn.registration.device)
-        device.asking = self._reach.link.request(
+    def _ask(self, turn: Turn, remote: Remote) -> None:
+        self._line(turn.registration.device).asking = self._reach.link.request(
             remote,
             turn.tried[-1],
             lambda outcome: self._conclude(turn, remote, outcome),
@@ -305,19 +267,21 @@ class Commands(PeriodicWorker):
 
     # --- outcomes
 
-    def _conclude(self, turn: _Turn, remote: Remote, outcome: Outcome) -> None:
-        self._device(turn.registration.device).asking = None
+    def _conclude(self, turn: Turn, remote: Remote, outcome: Outcome) -> None:
+        number = turn.registration.device
+        self._line(number).asking = None
         if not isinstance(outcome, Answered):
+            if isinstance(outcome, TimedOut):
+                self._awake.end(number)
             self._conclude_unanswered(turn, outcome)
             return
         if turn.registration.is_queue_mode:
-            self._awake.hear(turn.registration.device, self._clock.monotonic())
-        response = outcome.response
+            self._awake.hear(number, self._clock.monotonic())
+        response, command = outcome.response, turn.command
         again = prepare_again(turn.operation, turn.profile, turn.tried, response.code)
         if again is not None:
             self._ask(turn._replace(tried=(*turn.tried, again)), remote)
             return
-        command = turn.command
         is_repeat = command is not None and command.attempts > 0
         answer = read_answer(turn.operation, turn.profile, response, is_repeat=is_repeat)
         self._note_answer(turn, answer, response, outcome.sequence)
@@ -326,14 +290,12 @@ class Commands(PeriodicWorker):
         if command is not None:
             state = CommandState.ANSWERED if answer.is_usable else CommandState.FAILED
             self._end(command, state, describe_answer(answer), readings)
-        elif readings:
-            number = turn.registration.device
+            return
+        if readings:
             self._registry.keep_values(number, readings, Origin.NOTIFY, _ignore)
-            self._advance(number)
-        else:
-            self._advance(turn.registration.device)
+        self._advance(number)
 
-    def _note_answer(self, turn: _Turn, answer: Answer, response: Response, sequence: int | None) -> None:
+    def _note_answer(self, turn: Turn, answer: Answer, response: Response, sequence: int | None) -> None:
         """What an answer means for the observations."""
         relation, operation = turn.relation, turn.operation
         now = self._clock.monotonic()
@@ -351,65 +313,70 @@ class Commands(PeriodicWorker):
         else:
             self._refuse(turn, relation)
 
-    def _refuse(self, turn: _Turn, relation: Relation) -> None:
-        """It was not set up: what a command asked for in vain is forgotten, the others are tried again."""
-        is_new = relation.observation.state is ObservationState.WANTED
-        if is_new and turn.command is not None:
-            self.relations.forget(relation)
+    def _conclude_unanswered(self, turn: Turn, outcome: Unanswered) -> None:
+        is_queue_mode, command = turn.registration.is_queue_mode, turn.command
+        if command is None:
+            self._conclude_set_up(turn, outcome)
+            return
+        error = find_failure(outcome, is_repeatable=command.is_repeatable, is_queue_mode=is_queue_mode)
+        if error is None:
+            self._wait_again(turn, command)
+            return
+        if turn.relation is not None:
+            if not isinstance(turn.operation, Cancel):
+                self._refuse(turn, turn.relation)
+            elif isinstance(outcome, WasReset | Unusable):
+                self.relations.forget(turn.relation)
+        self._rest(turn)
+        self._fail(command, error)
+
+    def _conclude_set_up(self, turn: Turn, outcome: Unanswered) -> None:
+        """No answer to what was asked on account of an observation."""
+        relation, is_queue_mode = turn.relation, turn.registration.is_queue_mode
+        assert relation is not None, "on account of one of both"
+        self._rest(turn)
+        if isinstance(outcome, WasReset | Unusable) or (isinstance(outcome, TimedOut) and not is_queue_mode):
+            self._refuse(turn, relation)
+            self._advance(turn.registration.device)
         else:
+            # It sleeps or has no session: the next try comes when it is heard again, or with the tick.
+            self.relations.lose(relation)
+
+    def _refuse(self, turn: Turn, relation: Relation) -> None:
+        """It was not set up. Another try comes later, unless the command in vain was all that wanted it."""
+        if not relation.is_for_command:
             self.relations.refuse(relation, turn.registration.location, self._clock.monotonic())
 
     def _give_up(self, number: int) -> None:
-        """The device has registered anew: it will not answer what it was asked before."""
-        device = self._devices.get(number)
-        if device is None or device.turn is None or device.asking is None:
+        """A device that has registered anew or has moved will not answer what it was asked before."""
+        line, registration = self._lines.get(number), self._registry.find_registration_of(number)
+        if line is None or line.turn is None or line.asking is None or registration is None:
             return
-        turn, asking = device.turn, device.asking
+        turn, asking = line.turn, line.asking
+        asked = turn.registration
+        if asked.location == registration.location and not _has_moved(asked, registration):
+            return
         asking.cancel()
-        self._conclude_unanswered(turn, SessionGone("the device registered anew", asking.is_sent))
+        line.asking = None
+        self._conclude_unanswered(turn, SessionGone("the device registered anew or moved", asking.is_sent))
         self._advance(number)
 
-    def _conclude_unanswered(self, turn: _Turn, outcome: Outcome) -> None:
-        number = turn.registration.device
-        command = turn.command
-        if turn.registration.is_queue_mode and not isinstance(outcome, WasReset | Unusable):
-            self._awake.end(number)
-        self._device(number).asking = None
-        if command is None:
-            assert turn.relation is not None, "on account of one of both"
-            self._refuse(turn, turn.relation)
-            self._rest(turn)
-            self._advance(number)
-        elif isinstance(outcome, WasReset):
-            self._fail(turn, command, RESET)
-        elif isinstance(outcome, Unusable):
-            self._fail(turn, command, outcome.reason)
-        elif not getattr(outcome, "is_sent", True) or isinstance(outcome, Unsent):
-            self._wait_again(turn, command)
-        elif not command.is_repeatable:
-            self._fail(turn, command, UNKNOWN_OUTCOME)
-        elif turn.registration.is_queue_mode or isinstance(outcome, SessionGone):
-            self._wait_again(turn, command)
-        else:
-            self._fail(turn, command, TIMEOUT)
+    # --- ends
 
-    def _fail(self, turn: _Turn, command: Command, error: str) -> None:
-        if turn.relation is not None and not isinstance(turn.operation, Cancel):
-            self._refuse(turn, turn.relation)
-        self._rest(turn)
-        self._end(command, CommandState.FAILED, CommandResult(error=error))
-
-    def _wait_again(self, turn: _Turn, command: Command) -> None:
+    def _wait_again(self, turn: Turn, command: Command) -> None:
         """Nothing was done, or it may be done again: the command keeps its place."""
         self._store.requeue(command, _ignore)
         self._rest(turn)
 
-    def _rest(self, turn: _Turn) -> None:
+    def _rest(self, turn: Turn) -> None:
         if turn.relation is not None:
             turn.relation.is_asked = False
-        device = self._devices.get(turn.registration.device)
-        if device is not None:
-            device.turn = None
+        line = self._lines.get(turn.registration.device)
+        if line is not None:
+            line.turn = None
+
+    def _fail(self, command: Command, error: str) -> None:
+        self._end(command, CommandState.FAILED, CommandResult(error=error))
 
     def _end(
         self,
@@ -418,84 +385,27 @@ class Commands(PeriodicWorker):
         result: CommandResult,
         readings: Sequence[Reading] = (),
     ) -> None:
-        def done(outcome: CommitOutcome) -> None:
-            if outcome.failure is CommitFailure.STORAGE:
-                # What was done must not be done again because the disk was full.
-                self._interrupted.append(command)
-
-        self._store.end(command, state, result, done, readings)
+        self._write(_End(command, state, result, readings))
         self._drop(command)
 
+    def _write(self, end: _End) -> None:
+        """Have the end committed; when the disk will not have it now, later."""
+
+        def done(outcome: CommitOutcome) -> None:
+            if outcome.failure in _PASSING:
+                self._unwritten.append(end)
+            elif outcome.failure is CommitFailure.INVALID:
+                result = CommandResult(end.result.code, end.result.format, error=outcome.detail)
+                self._write(_End(end.command, CommandState.FAILED, result))
+
+        self._store.end(end.command, end.state, end.result, done, end.readings)
+
     def _drop(self, command: Command) -> None:
-        device = self._devices.get(command.device)
-        if device is not None:
-            device.drop(command.id)
+        self.relations.abandon(command)
+        line = self._lines.get(command.device)
+        if line is not None:
+            line.drop(command.id)
         self._call_soon(self._advance, command.device)
-
-    def _interrupt(self, command: Command) -> None:
-        """Its request may have left, and nobody knows what came of it."""
-        if command.is_repeatable:
-            self._store.requeue(command, _ignore)
-            self.add((command,))
-        else:
-            self._end(command, CommandState.FAILED, CommandResult(error=UNKNOWN_OUTCOME))
-
-    def _expire(self, number: int, wall_ms: int) -> None:
-        device = self._devices[number]
-        asked = None if device.turn is None else device.turn.command
-        for command in device.waiting:
-            if (asked is None or command.id != asked.id) and command.expires_at_ms <= wall_ms:
-                self._end(command, CommandState.EXPIRED, CommandResult(error=EXPIRED))
-
-    # --- what devices and administrators do
-
-    def _find_sender(self, relation: Relation, remote: Remote) -> Registration | None:
-        registration = self._registry.find_registration_of(relation.observation.device)
-        if registration is None:
-            return None
-        device = self._registry.find_device(registration.node_id)
-        peer = Peer(remote.identity, str(remote.address))
-        return registration if find_objection(peer, registration, device, self._policy) is None else None
-
-    def _keep(
-        self, relation: Relation, registration: Registration, remote: Remote, notification: Notification
-    ) -> None:
-        profile = DeviceProfile.of(registration, self._find_model())
-        try:
-            operation = decode_operation(relation.observation.request)
-        except DecodeError:
-            return
-        assert isinstance(operation, Observe)
-        if notification.first_block is None:
-            self._keep_values(registration, operation, profile, notification.response)
-            return
-        request = prepare(operation, profile)
-        if isinstance(request, Request):
-            self._reach.link.fetch_rest(
-                remote,
-                request,
-                relation.observation.token,
-                notification,
-                lambda outcome: self._keep_fetched(registration, operation, profile, outcome),
-            )
-
-    def _keep_fetched(
-        self, registration: Registration, operation: Observe, profile: DeviceProfile, outcome: Outcome
-    ) -> None:
-        if isinstance(outcome, Answered):
-            self._keep_values(registration, operation, profile, outcome.response)
-
-    def _keep_values(
-        self, registration: Registration, operation: Observe, profile: DeviceProfile, response: Response
-    ) -> None:
-        try:
-            decoded = read_notification(operation.paths, profile, response)
-        except DecodeError:
-            # Acknowledged all the same: the next one may be readable.
-            return
-        readings = readings_of(decoded.records, self._clock.wall_ms())
-        if readings:
-            self._registry.keep_values(registration.device, readings, Origin.NOTIFY, _ignore)
 
     def _end_device(self, fact: EndFact) -> None:
         """A device that lost its credential has lost commands and observations with it."""
@@ -504,9 +414,14 @@ class Commands(PeriodicWorker):
         number = fact.device.number
         self._awake.end(number)
         self.relations.forget_device(number)
-        device = self._devices.pop(number, None)
-        if device is not None and device.asking is not None:
-            device.asking.cancel()
+        line = self._lines.pop(number, None)
+        if line is not None and line.asking is not None:
+            line.asking.cancel()
+
+
+def _has_moved(asked: Registration, registration: Registration) -> bool:
+    """Whether a device without a session is somewhere else than it was asked."""
+    return registration.identity is None and asked.address != registration.address
 
 
 def _ignore(_outcome: CommitOutcome) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from gateway.lwm2m.attributes import Attributes
 from gateway.lwm2m.observation import Freshness, is_newer, silence_s
+from registry.commands import Command
 from registry.commit import CommitOutcome
 from registry.downlinkstore import DownlinkStore
 from registry.model import Registration
@@ -25,7 +26,7 @@ MAX_RETRY_S = 3_600.0
 class Relation:
     """One observation, and what is known of it while the gateway runs."""
 
-    __slots__ = ("freshness", "heard_at", "is_asked", "observation", "retry_at", "retry_s")
+    __slots__ = ("freshness", "heard_at", "is_asked", "observation", "retry_at", "retry_s", "wanted_by")
 
     def __init__(self, observation: Observation, now: float) -> None:
         self.observation = observation
@@ -36,13 +37,21 @@ class Relation:
         self.is_asked = False
         "Whether a request that sets it up is on its way."
 
+        self.wanted_by: int | None = None
+        "Id of the command that is to set it up, until it is: the observation ends with the command."
+
+    @property
+    def is_for_command(self) -> bool:
+        """Whether it is but what a command wants."""
+        return self.wanted_by is not None
+
     def is_due(self, registration: Registration, now: float) -> bool:
-        """Whether it is to be set up under *registration*."""
-        stored = self.observation
-        if self.is_asked:
+        """Whether it is to be set up under *registration*, on its own account."""
+        if self.is_asked or self.is_for_command:
             return False
+        stored = self.observation
         if stored.location != registration.location:
-            return stored.state is not ObservationState.REFUSED or now >= self.retry_at
+            return True
         return stored.state is not ObservationState.ESTABLISHED and now >= self.retry_at
 
     def is_silent(self, now: float) -> bool:
@@ -93,34 +102,38 @@ class Relations:
         """The one of exactly these paths of *device*."""
         return next((each for each in self.of_device(device) if each.observation.paths == paths), None)
 
-    def want(
-        self,
-        device: int,
-        paths: tuple[str, ...],
-        request: bytes,
-        attributes: Attributes | None,
-        now: float,
-        wall_ms: int,
-    ) -> Relation:
-        """The relation for these paths, asked for (again) by *request*; stored from now on."""
-        relation = self.find_same(device, paths)
-        known = dict(relation.observation.attributes) if relation is not None else {}
-        held = known if attributes is None else attributes.merged(known)
+    def claim(self, command: Command) -> None:
+        """A former run had begun to carry out *command*: what is wanted by now is what it wants."""
+        relation = self.find_same(command.device, command.paths)
+        if relation is not None and relation.observation.state is ObservationState.WANTED:
+            relation.wanted_by = command.id
+
+    def want(self, command: Command, attributes: Attributes | None, now: float, wall_ms: int) -> Relation:
+        """The relation that *command* asks for, perhaps again; stored from now on."""
+        request = command.request or b""
+        relation = self.find_same(command.device, command.paths)
         if relation is None:
-            observation = Observation(
-                self._entropy(TOKEN_BYTES), device, paths, request, ObservationState.WANTED, wall_ms
-            )
-            relation = Relation(replace(observation, attributes=tuple(held.items())), now)
+            token = self._entropy(TOKEN_BYTES)
+            wanted = ObservationState.WANTED
+            observation = Observation(token, command.device, command.paths, request, wanted, wall_ms)
+            relation = Relation(observation, now)
+            relation.wanted_by = command.id
             self._enter(relation)
-        else:
-            relation.observation = replace(
-                relation.observation, request=request, attributes=tuple(held.items())
-            )
+        relation.observation = replace(relation.observation, request=request)
+        if attributes is not None:
+            relation.observation = _with_attributes(relation.observation, attributes)
         self._store.put_observation(relation.observation, _ignore)
         return relation
 
+    def abandon(self, command: Command) -> None:
+        """*command* is over: forget what it wanted and did not get."""
+        relation = self.find_same(command.device, command.paths)
+        if relation is not None and relation.wanted_by == command.id:
+            self.forget(relation)
+
     def establish(self, relation: Relation, location: str, now: float) -> None:
         """The device has agreed, under the registration at *location*."""
+        relation.wanted_by = None
         relation.heard_at = now
         relation.freshness = None
         relation.retry_s = FIRST_RETRY_S
@@ -141,8 +154,7 @@ class Relations:
         """The device has taken new attributes for *path*, which is what some relations may be about."""
         relation = self.find_same(device, (path,))
         if relation is not None:
-            held = attributes.merged(dict(relation.observation.attributes))
-            relation.observation = replace(relation.observation, attributes=tuple(held.items()))
+            relation.observation = _with_attributes(relation.observation, attributes)
             self._store.put_observation(relation.observation, _ignore)
 
     def forget(self, relation: Relation) -> None:
@@ -173,6 +185,11 @@ class Relations:
             self._by_device[device] = others
         else:
             self._by_device.pop(device, None)
+
+
+def _with_attributes(observation: Observation, changes: Attributes) -> Observation:
+    held = changes.merged(dict(observation.attributes))
+    return replace(observation, attributes=tuple(held.items()))
 
 
 def _ignore(_outcome: CommitOutcome) -> None:

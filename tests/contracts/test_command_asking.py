@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import select
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from registry.commands import CommandResult, CommandState
 from registry.model import Origin, Reading
 from registry.sqlite import Database
 from tests.support.command import Nodegate
+from tests.support.registry import Place
 
 WAITS = "no gateway runs on this registry; the command waits for one"
 
@@ -21,6 +26,15 @@ def nodegate(tmp_path: Path) -> Nodegate:
     nodegate = Nodegate(tmp_path)
     nodegate("device", "create", "meter-7", "--security", "none")
     return nodegate
+
+
+async def report(nodegate: Nodegate, value: str) -> None:
+    """Have it come to meter-7's battery level, as a gateway would that runs."""
+    async with Place(nodegate.folder).registry() as registry:
+        device = registry.find_device("meter-7")
+        assert device is not None
+        registry.keep_values(device.number, [Reading("/3/0/9", value, 7)], Origin.SEND, lambda _: None)
+        await registry.flush()
 
 
 def test_command_is_stored_and_shown(nodegate: Nodegate) -> None:
@@ -135,6 +149,44 @@ def test_values_are_told_with_their_time_and_origin(nodegate: Nodegate) -> None:
     history = nodegate("values", "meter-7", "/3303", "--history", "--json").json
     assert [each["value"] for each in history] == [20.5, 21.5]
     assert nodegate("values", "meter-7", "/4").out == "no values\n"
+
+
+def test_all_of_the_history_that_is_kept_is_shown(nodegate: Nodegate) -> None:
+    with Administration(Database.open(nodegate.database)) as administration:
+        device = administration.get("meter-7").device
+    with Database.open(nodegate.database) as database, database.transaction() as connection:
+        for number in range(150):
+            values.put(connection, device.number, [Reading("/3/0/9", str(number), number)], Origin.SEND, 500)
+    history = nodegate("values", "meter-7", "--history", "--json").json
+    assert [each["value"] for each in history] == list(range(150))
+
+
+@pytest.mark.parametrize("value", ["-5", "-12345", "-0"])
+def test_value_may_begin_with_a_minus(nodegate: Nodegate, value: str) -> None:
+    assert nodegate("write", "meter-7", "/3/0/13", value, "--wait", "0").status == 0
+    (stored,) = nodegate("command", "list", "--json").json
+    assert (stored["operation"], stored["paths"]) == ("write", ["/3/0/13"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_watch_tells_what_is_new_until_a_signal(nodegate: Nodegate, number: signal.Signals) -> None:
+    with Administration(Database.open(nodegate.database)) as administration:
+        device = administration.get("meter-7").device
+    nodegate("device", "create", "other", "--security", "none")
+    with nodegate.start("watch", "meter-7", device.device_id, "--json") as process:
+        assert process.stdout is not None
+        # What is told before watch has begun is not for it: something new until the first line has come.
+        told = ""
+        while not told:
+            asyncio.run(report(nodegate, "1"))
+            if select.select([process.stdout], [], [], 0.2)[0]:
+                told = process.stdout.readline()
+        process.send_signal(number)
+        _, err = process.communicate()
+    event = json.loads(told)
+    assert list(event) == ["node_id", "path", "value", "time", "origin"]
+    assert (event["node_id"], event["path"], event["value"]) == ("meter-7", "/3/0/9", 1)
+    assert (process.returncode, err) == (0, "")
 
 
 def test_end_of_a_command_is_shown_as_it_was(nodegate: Nodegate) -> None:

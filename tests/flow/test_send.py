@@ -12,6 +12,7 @@ from gateway.lwm2m.path import parse_path
 from registry.model import Origin, Security
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.gateway import Player, Scene, gateway_in_memory
+from tests.support.handmade import HandMade, content_format
 from tools.simulator.client.contents import factory_contents
 from tools.simulator.events import Sent
 from tools.simulator.network import Impairment
@@ -88,3 +89,18 @@ async def test_values_go_with_their_device(clock: VirtualClock, tmp_path: File) 
         scene.administration.delete("meter-7")
         scene.administration.create("meter-7", Security.NONE)
         assert kept(scene) == []
+
+
+@virtual_time
+async def test_send_of_an_object_that_was_not_registered_keeps_nothing(
+    clock: VirtualClock, tmp_path: File
+) -> None:
+    async with gateway_in_memory(clock, tmp_path) as scene:
+        scene.administration.create("meter-7", Security.NONE)
+        await scene.registry.poll_changes()
+        device = await HandMade.registered(scene)
+        payload = b'[{"n":"/3303/0/5700","v":21.5},{"n":"/9/0/6","v":80}]'
+        answer = await device.post("dp", content_format(Format.SENML_JSON.number), payload)
+        assert answer.code.dotted == "4.04"
+        assert scene.administration.values("meter-7") == []
+        assert scene.facts("values_reported") == []

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from typing import NamedTuple
 
 import pytest
 
-from tests.support.sources import ROOT
+from tests.support.conformance import cells, is_test
 
 CASES = (
     *range(13), 19,
@@ -34,10 +33,8 @@ class Row(NamedTuple):
 
 
 def rows() -> list[Row]:
-    text = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
-    section = text.split("\n## Interoperability cases of OMA (ETS)\n")[1].split("\n## ")[0]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines()]
-    return [Row(int(row[0]), row[1], row[2].strip("`"), row[3]) for row in cells if row[0].isdigit()]
+    found = cells("## Interoperability cases of OMA (ETS)")
+    return [Row(int(row[0]), row[1], row[2].strip("`"), row[3]) for row in found if row[0].isdigit()]
 
 
 def test_every_case_is_listed_once() -> None:
@@ -56,9 +53,4 @@ def test_case_has_a_test_that_exists_or_a_reason(row: Row) -> None:
     if row.result == "client":
         assert row.test == NO_TEST
         return
-    file, _, name = row.test.partition("::")
-    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-    functions = {
-        node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
-    assert name in functions
+    assert is_test(row.test)

@@ -220,11 +220,12 @@ async def gateway_in_memory(
         entropy=random.randbytes,
     )
     use = gateway.use_anchors
-    more: list[PeriodicWorker | SessionKeeper] = [gateway.commands]
+    more: list[PeriodicWorker | SessionKeeper] = [gateway.commands, gateway.definitions]
     if keeper is not None:
         more.append(keeper)
     if trust_dir:
         more.append(TrustWatch(trust_dir, trust, use, executor=InlineExecutor()))
+    await gateway.definitions.work()
     await gateway.commands.start()
     network.listen(COAP, gateway.receive_coap)
     network.listen(COAPS, lambda datagram, address: _receive_coaps(gateway, datagram, address))

@@ -107,22 +107,37 @@ class PlainDevice:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def register(self, node_id: str, lifetime_s: int = 300) -> aiocoap.Message:
-        """The answer to a Register."""
-        return self.ask(self.register_datagram(node_id, lifetime_s))
+    def register(self, node_id: str, lifetime_s: int = 300, *more: str) -> aiocoap.Message:
+        """The answer to a Register, with *more* parameters."""
+        return self.ask(self.register_datagram(node_id, lifetime_s, *more))
 
     def update(self, location: Sequence[str]) -> aiocoap.Message:
         """The answer to an Update without parameters."""
         return self.ask(self._post(location))
 
-    def register_datagram(self, node_id: str, lifetime_s: int = 300) -> bytes:
+    def register_datagram(self, node_id: str, lifetime_s: int = 300, *more: str) -> bytes:
         """A Register to send at will."""
-        return self._post(("rd",), (f"ep={node_id}", f"lt={lifetime_s}", "lwm2m=1.1"), b"</1/0>,</3/0>")
+        query = (f"ep={node_id}", f"lt={lifetime_s}", "lwm2m=1.1", *more)
+        return self._post(("rd",), query, b"</1/0>,</3/0>")
 
     def ask(self, datagram: bytes) -> aiocoap.Message:
         """Send, and decode the one datagram that comes back."""
         self.socket.send(datagram)
+        return self.receive()
+
+    def receive(self) -> aiocoap.Message:
+        """The next datagram, decoded."""
         return aiocoap.Message.decode(self.socket.recv(2048))
+
+    def hears_nothing(self) -> bool:
+        """Whether no datagram lies there."""
+        return not select.select([self.socket], [], [], 0)[0]
+
+    def answer(self, request: aiocoap.Message, code: aiocoap.Code, payload: bytes = b"") -> None:
+        """Answer *request* in its acknowledgement."""
+        response = aiocoap.Message(code=code, payload=payload)
+        response.mtype, response.mid, response.token = aiocoap.ACK, request.mid, request.token
+        self.socket.send(response.encode())
 
     def _post(self, path: Sequence[str], query: Sequence[str] = (), payload: bytes = b"") -> bytes:
         self._mid += 1

@@ -113,14 +113,23 @@ def tell_of_a_bug(kind: type[BaseException], error: BaseException, trace: Traceb
 class LateCommand(TyperCommand):
     """A command whose module is imported when it is called, so that ``nodegate --help`` stays quick."""
 
-    def __init__(self, name: str, help: str, module: str) -> None:  # noqa: A002 (typer's name for it)
+    def __init__(
+        self,
+        name: str,
+        help: str,  # noqa: A002 (typer's name for it)
+        module: str,
+        *,
+        takes_minus: bool = False,
+    ) -> None:
+        """*takes_minus*: an argument may begin with a minus, as numbers do."""
         super().__init__(name, help=help)
         self.module = module
+        self.settings = {"ignore_unknown_options": takes_minus}
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Parse *args* by the command itself: the function of this name in the module."""
         function = getattr(importlib.import_module(self.module), str(self.name))
         app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-        app.command(self.name)(function)
+        app.command(self.name, context_settings=self.settings)(function)
         command = typer.main.get_command(app)
         return command.make_context(info_name, args, parent=parent, **extra)

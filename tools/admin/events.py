@@ -52,7 +52,7 @@ def events(
     """
     tell = _print_json if as_json else _print_line
     opened = open_administration(db) if follow else open_if_there(db)
-    with opened as administration, _ended_by_signals():
+    with opened as administration, ended_by_signals():
         if administration is not None:
             for event in read(administration, after, types or (), time.sleep if follow else None):
                 tell(event)
@@ -77,7 +77,7 @@ def read(
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def ended_by_signals() -> Iterator[None]:
     """Let SIGINT and SIGTERM end the block quietly."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -24,7 +24,10 @@ _ASKING = {
 }
 
 LATE = (
-    *(LateCommand(name, text, "tools.admin.asking") for name, text in _ASKING.items()),
+    *(
+        LateCommand(name, text, "tools.admin.asking", takes_minus=name == "write")
+        for name, text in _ASKING.items()
+    ),
     LateCommand("values", "Show the values that a device has told.", "tools.admin.values"),
     LateCommand("watch", "Print values as devices tell them.", "tools.admin.values"),
     LateCommand("simulate", "Let simulated devices register with a gateway.", "tools.simulator.command"),
@@ -49,7 +52,7 @@ app = typer.Typer(
     cls=CommandGroup,
     name="nodegate",
     help="Nodegate, a device gateway for LwM2M over CoAP and DTLS.",
-    epilog="Exit status: 0 done, 1 refused or failed, 2 not understood.",
+    epilog="Exit status: 0 done, 1 refused or failed, 2 not understood, 3 stored and not finished.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",

@@ -14,13 +14,15 @@ from registry.events import EventType
 from registry.model import EventRow, ReportedValue
 from registry.timestamps import format_ms
 from tools.admin.border import Refused
+from tools.admin.events import ended_by_signals
+from tools.admin.events import read as read_events
 from tools.admin.opening import open_administration
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database, NodeId
 from tools.admin.output import print_json, print_json_array, print_table, text
 
 COLUMNS = ("PATH", "VALUE", "TIME", "ORIGIN")
-_GLANCE_S = 0.25
-_HISTORY = 100
+_HISTORY = 100_000
+"As many as `values.history` may ever be."
 
 
 def values(
@@ -66,17 +68,10 @@ def watch(
     with open_administration(db, create=False) as administration:
         wanted = {administration.get(node_id).device.node_id for node_id in node_ids}
         last = administration.last_event_id()
-        try:
-            while True:
-                events = administration.events(last, types=[EventType.VALUES_REPORTED.value])
-                for event in events:
-                    last = event.id
-                    if event.node_id in wanted:
-                        _print_event(event, as_json)
-                if not events:
-                    time.sleep(_GLANCE_S)
-        except KeyboardInterrupt:
-            return
+        with ended_by_signals():
+            for event in read_events(administration, last, [EventType.VALUES_REPORTED], time.sleep):
+                if event.node_id in wanted:
+                    _print_event(event, as_json)
 
 
 def _print_event(event: EventRow, as_json: bool) -> None:
