@@ -41,7 +41,7 @@ class DownlinkStore:
 
     def __init__(self, submit: Submit, run: Run, database: Database, history: int) -> None:
         """*history*: how many values of a path are kept."""
-        self._submit_for = submit
+        self._submit = submit
         self._run = run
         self._database = database
         self._history = history
@@ -117,9 +117,6 @@ class DownlinkStore:
         """Commit that a relation is over."""
         token = observation.token
         self._submit(observation.device, lambda device: ForgetObservation(device, token, done), done)
-
-    def _submit(self, device_number: int, make: Callable[[Device], Attached], done: Done) -> None:
-        self._submit_for(device_number, make, done)
 
     def _read_definitions(self, after_revision: int) -> Definitions:
         with self._database.snapshot() as connection:

@@ -41,6 +41,7 @@ from registry.store import Registry
 TICK_S = 1.0
 
 EXPIRED = "not sent within its time"
+UNSTORABLE = "the answer holds a value that cannot be stored"
 
 _PASSING = (CommitFailure.STORAGE, CommitFailure.OVERLOADED)
 "What keeps a change from being written for a while only."
@@ -395,7 +396,7 @@ class Commands(PeriodicWorker):
             if outcome.failure in _PASSING:
                 self._unwritten.append(end)
             elif outcome.failure is CommitFailure.INVALID:
-                result = CommandResult(end.result.code, end.result.format, error=outcome.detail)
+                result = CommandResult(end.result.code, end.result.format, error=UNSTORABLE)
                 self._write(_End(end.command, CommandState.FAILED, result))
 
         self._store.end(end.command, end.state, end.result, done, end.readings)
