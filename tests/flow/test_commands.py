@@ -8,8 +8,10 @@ from pathlib import Path as File
 
 import pytest
 
-from gateway.lwm2m.operations import Execute
+from gateway.lwm2m.operations import Execute, Write
 from gateway.lwm2m.path import parse_path
+from gateway.lwm2m.records import Record
+from gateway.lwm2m.values import Type
 from registry.commands import CommandState
 from registry.model import Origin, Security
 from tests.support.clock import VirtualClock, virtual_time
@@ -25,6 +27,8 @@ from tests.support.commanding import (
     write_zone,
 )
 from tests.support.gateway import gateway_in_memory
+from tests.support.handmade import HandMade
+from tools.simulator.client.firmware import build_package
 from tools.simulator.network import Impairment
 
 LOSSY = Impairment(loss=0.2, duplicate=0.2, delay_s=0.02, jitter_s=0.05)
@@ -68,6 +72,29 @@ async def test_command_waits_for_a_device_that_is_not_registered(clock: VirtualC
         assert look(scene, waiting).state is CommandState.QUEUED
         join(scene, psk=created.secret)
         assert (await ended(scene, waiting)).result.code == "2.05"
+
+
+@virtual_time
+async def test_nothing_is_sent_that_nobody_asked_for(clock: VirtualClock, tmp_path: File) -> None:
+    async with gateway_in_memory(clock, tmp_path) as scene:
+        scene.administration.create("meter-7", Security.NONE)
+        await scene.registry.poll_changes()
+        device = await HandMade.registered(scene)
+        await asyncio.sleep(3_600)
+        assert (list(device.requests), list(device.answers)) == ([], [])
+
+
+@virtual_time
+async def test_block_wise_write_is_one_command(clock: VirtualClock, tmp_path: File) -> None:
+    async with gateway_in_memory(clock, tmp_path, uplink=LOSSY, downlink=LOSSY) as scene:
+        player = play(scene)
+        await scene.until(player.is_registered)
+        path = parse_path("/5/0/0")
+        package = build_package("app", "2.0.0", bytes(range(256)) * 40)
+        written = await ended(scene, ask(scene, Write(path, (Record(path, package, Type.OPAQUE),))))
+        assert (written.result.code, written.attempts) == ("2.04", 1)
+        state = await ended(scene, ask(scene, read("/5/0/3")))
+        assert state.result.values == '{"/5/0/3": 2}'
 
 
 @virtual_time

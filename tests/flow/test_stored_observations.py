@@ -9,6 +9,7 @@ import pytest
 
 from gateway.lwm2m.attributes import parse_attributes
 from gateway.lwm2m.operations import Cancel, WriteAttributes
+from gateway.lwm2m.path import parse_path
 from registry.commands import CommandState
 from registry.model import Origin, Security
 from registry.observations import ObservationState
@@ -28,14 +29,16 @@ from tests.support.commanding import (
 from tests.support.gateway import gateway_in_memory
 
 
+@pytest.mark.parametrize("paths", [("/3303/0/5700",), ("/3303/0/5700", "/3/0/9")], ids=["one", "composite"])
 @virtual_time
 async def test_notifications_are_kept_until_the_observation_is_cancelled(
-    clock: VirtualClock, tmp_path: File
+    clock: VirtualClock, tmp_path: File, paths: tuple[str, ...]
 ) -> None:
+    cancel = Cancel(tuple(map(parse_path, paths)))
     async with gateway_in_memory(clock, tmp_path) as scene:
         player = play(scene)
         await scene.until(player.is_registered)
-        first = await ended(scene, ask(scene, observe("/3303/0/5700")))
+        first = await ended(scene, ask(scene, observe(*paths)))
         assert first.state is CommandState.ANSWERED
         (stored,) = scene.administration.observations("meter-7")
         assert stored.state is ObservationState.ESTABLISHED
@@ -43,16 +46,16 @@ async def test_notifications_are_kept_until_the_observation_is_cancelled(
         await scene.until(lambda: values(scene).get("/3303/0/5700") == 27.25)
         (value,) = scene.administration.values("meter-7", "/3303/0/5700")
         assert value.origin is Origin.NOTIFY
-        again = await ended(scene, ask(scene, observe("/3303/0/5700")))
+        again = await ended(scene, ask(scene, observe(*paths)))
         assert again.state is CommandState.ANSWERED
         assert [each.token for each in scene.administration.observations("meter-7")] == [stored.token]
-        cancelled = await ended(scene, ask(scene, Cancel((SENSOR,))))
+        cancelled = await ended(scene, ask(scene, cancel))
         assert cancelled.state is CommandState.ANSWERED
         assert scene.administration.observations("meter-7") == []
         measure(player, 99.0)
         await asyncio.sleep(60)
         assert values(scene)["/3303/0/5700"] == 27.25
-        nothing = await ended(scene, ask(scene, Cancel((SENSOR,))))
+        nothing = await ended(scene, ask(scene, cancel))
         assert (nothing.state, nothing.result.error) == (CommandState.FAILED, "nothing is observed there")
 
 
@@ -124,6 +127,23 @@ async def test_observation_that_is_taken_back_is_never_set_up(clock: VirtualCloc
         await asyncio.sleep(5)
         assert scene.administration.observations("meter-7") == []
         assert player.device.client.observations.get_timer() is None
+
+
+@virtual_time
+async def test_observation_and_what_waits_outlive_a_de_register(clock: VirtualClock, tmp_path: File) -> None:
+    async with gateway_in_memory(clock, tmp_path) as scene:
+        player = play(scene)
+        await scene.until(player.is_registered)
+        await ended(scene, ask(scene, observe("/3303/0/5700")))
+        player.device.stop(asyncio.get_running_loop().time())
+        player.driver.settle()
+        await scene.until(player.is_over)
+        waiting = ask(scene, read("/3/0/0"))
+        await asyncio.sleep(60)
+        newcomer = join(scene)
+        assert (await ended(scene, waiting)).result.code == "2.05"
+        measure(newcomer, 33.0)
+        await scene.until(lambda: values(scene).get("/3303/0/5700") == 33.0)
 
 
 @pytest.mark.parametrize("is_expiring", [False, True], ids=["taken back", "expired"])

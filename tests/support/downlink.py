@@ -209,7 +209,7 @@ class Desk:
 async def desk(folder: File, *, is_registered: bool = True, **registration: Any) -> AsyncIterator[Desk]:
     """A worker at its place, and its device."""
     place = Place(folder)
-    place.create(NODE, Security.NONE)
+    place.create(NODE, Security.PSK if registration.get("identity") else Security.NONE)
     async with place.registry() as registry:
         at = Desk(place, registry)
         await at.worker.start()

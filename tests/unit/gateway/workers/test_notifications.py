@@ -71,6 +71,16 @@ async def test_token_in_the_mouth_of_another_is_nobodys(tmp_path: File) -> None:
         assert not at.notify(token, value(b"22.5"), FakeRemote(NODE, "192.0.2.1:5683"))
 
 
+async def test_device_may_notify_in_another_session_of_its_own(tmp_path: File) -> None:
+    async with desk(tmp_path, identity=NODE) as at:
+        token = await observed(at)
+        assert at.notify(token, value(b"22.5", 2), FakeRemote(NODE, "192.0.2.50:1"))
+        assert not at.notify(token, value(b"23.5", 3), FakeRemote("meter-8", "192.0.2.1:5683"))
+        assert not at.notify(token, value(b"23.5", 3), FakeRemote(None, "192.0.2.1:5683"))
+        await at.settle()
+        assert at.values == {PATH: 22.5}
+
+
 async def test_port_of_a_device_is_followed(tmp_path: File) -> None:
     async with desk(tmp_path) as at:
         token = await observed(at)
