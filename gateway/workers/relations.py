@@ -26,10 +26,19 @@ MAX_RETRY_S = 3_600.0
 class Relation:
     """One observation, and what is known of it while the gateway runs."""
 
-    __slots__ = ("freshness", "heard_at", "is_asked", "observation", "retry_at", "retry_s", "wanted_by")
+    __slots__ = (
+        "_limit_s",
+        "freshness",
+        "heard_at",
+        "is_asked",
+        "observation",
+        "retry_at",
+        "retry_s",
+        "wanted_by",
+    )
 
     def __init__(self, observation: Observation, now: float) -> None:
-        self.observation = observation
+        self.keep(observation)
         self.freshness: Freshness | None = None
         self.heard_at = now
         self.retry_at = now
@@ -39,6 +48,12 @@ class Relation:
 
         self.wanted_by: int | None = None
         "Id of the command that is to set it up, until it is: the observation ends with the command."
+
+    def keep(self, observation: Observation) -> None:
+        """Have it be as *observation* says."""
+        self.observation = observation
+        is_established = observation.state is ObservationState.ESTABLISHED
+        self._limit_s = silence_s(dict(observation.attributes)) if is_established else None
 
     @property
     def is_for_command(self) -> bool:
@@ -56,10 +71,7 @@ class Relation:
 
     def is_silent(self, now: float) -> bool:
         """Whether nothing has come for longer than its pmax allows."""
-        if self.observation.state is not ObservationState.ESTABLISHED:
-            return False
-        limit_s = silence_s(dict(self.observation.attributes))
-        return limit_s is not None and now - self.heard_at > limit_s
+        return self._limit_s is not None and now - self.heard_at > self._limit_s
 
     def take(self, sequence: int, now: float) -> bool:
         """Note a notification; False when a newer one has come before."""
@@ -119,9 +131,9 @@ class Relations:
             relation = Relation(observation, now)
             relation.wanted_by = command.id
             self._enter(relation)
-        relation.observation = replace(relation.observation, request=request)
+        relation.keep(replace(relation.observation, request=request))
         if attributes is not None:
-            relation.observation = _with_attributes(relation.observation, attributes)
+            relation.keep(_with_attributes(relation.observation, attributes))
         self._store.put_observation(relation.observation, _ignore)
         return relation
 
@@ -154,7 +166,7 @@ class Relations:
         """The device has taken new attributes for *path*, which is what some relations may be about."""
         relation = self.find_same(device, (path,))
         if relation is not None:
-            relation.observation = _with_attributes(relation.observation, attributes)
+            relation.keep(_with_attributes(relation.observation, attributes))
             self._store.put_observation(relation.observation, _ignore)
 
     def forget(self, relation: Relation) -> None:
@@ -170,7 +182,7 @@ class Relations:
     def _put(self, relation: Relation, state: ObservationState, location: str | None) -> None:
         changed = replace(relation.observation, state=state, location=location)
         if changed != relation.observation:
-            relation.observation = changed
+            relation.keep(changed)
             self._store.put_observation(changed, _ignore)
 
     def _enter(self, relation: Relation) -> None:
