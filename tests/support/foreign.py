@@ -217,6 +217,10 @@ class Gateway:
         """`nodegate device show`."""
         return json.loads(run_nodegate("device", "show", node_id, "--db", self._database, "--json"))
 
+    def ask(self, *words: str) -> Any:
+        """What a `nodegate` command that reads or writes a device answers, which must be done."""
+        return json.loads(run_nodegate(*words, "--db", self._database, "--json"))
+
     def wait_for(self, node_id: str, condition: Callable[[Any], bool]) -> Any:
         """Ask `device show` until *condition* holds of its answer, and give that."""
         deadline = time.monotonic() + DEADLINE_S
