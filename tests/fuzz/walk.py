@@ -377,11 +377,15 @@ class Walk:
 
     def store(self, random: Random) -> None:
         """What waits for the disk reaches it, or only a part of it."""
+        if random.random() < 0.7:
+            self.store_all()
+        elif isinstance(self.server, StoringServer) and self.server.endpoint.urgency:
+            self.server.end_storing(self.server.begin_storing())
+
+    def store_all(self) -> None:
+        """What waits for the disk reaches it."""
         if isinstance(self.server, StoringServer) and self.server.endpoint.urgency:
-            if random.random() < 0.7:
-                self.server.store()
-            else:
-                self.server.end_storing(self.server.begin_storing())
+            self.server.store()
 
     def crash(self, random: Random) -> None:
         """The process ends as it stands, and another takes over what reached the disk."""

@@ -10,7 +10,7 @@ from tests.support.foreign import LINKS, Gateway, Program, register_query, requi
 
 pytestmark = pytest.mark.interop
 
-CREATED = r"ACK c:2\.01 .*Location-Path:rd, Location-Path:"
+CREATED = r"(ACK|CON) c:2\.01 .*Location-Path:rd, Location-Path:"
 REGISTER = ("-B", "10", "-v", "6", "-m", "post", "-t", "40", "-e", LINKS)
 
 

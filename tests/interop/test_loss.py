@@ -45,8 +45,8 @@ def _pion(device: Device, host: str, port: int) -> list[str | bytes]:
 
 
 CLIENTS: dict[str, tuple[Callable[[Device, str, int], list[str | bytes]], bytes]] = {
-    "gnutls": (_libcoap("gnutls"), rb"ACK c:2\.01 "),
-    "openssl": (_libcoap("openssl"), rb"ACK c:2\.01 "),
+    "gnutls": (_libcoap("gnutls"), rb"(ACK|CON) c:2\.01 "),
+    "openssl": (_libcoap("openssl"), rb"(ACK|CON) c:2\.01 "),
     "pion": (_pion, rb"received 6141"),
 }
 
