@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -40,6 +41,8 @@ from registry.model import Refusal, Registration, Security
 from registry.store import Registry
 
 log = structlog.get_logger("gateway")
+
+_PSK: Final = Security.PSK
 
 Send = Callable[[bytes, Address], None]
 
@@ -148,7 +151,7 @@ class Gateway:
             device = self._registry.find_device(identity.decode())
         except UnicodeDecodeError:
             return None
-        if device is None or device.is_frozen or device.security is not Security.PSK:
+        if device is None or device.is_frozen or device.security is not _PSK:
             return None
         return self._registry.find_secret(device)
 

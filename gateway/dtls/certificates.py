@@ -165,14 +165,13 @@ def is_ca(certificate: x509.Certificate) -> bool:
 def _names_of(certificate: x509.Certificate) -> Iterator[CertificateName]:
     for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME):
         yield CertificateName(NameKind.COMMON_NAME, str(attribute.value))
-    try:
-        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return
-    for name in alternatives.get_values_for_type(x509.DNSName):
-        yield CertificateName(NameKind.DNS, name)
-    for name in alternatives.get_values_for_type(x509.UniformResourceIdentifier):
-        yield CertificateName(NameKind.URI, name)
+    for extension in certificate.extensions:
+        alternatives = extension.value
+        if isinstance(alternatives, x509.SubjectAlternativeName):
+            for name in alternatives.get_values_for_type(x509.DNSName):
+                yield CertificateName(NameKind.DNS, name)
+            for name in alternatives.get_values_for_type(x509.UniformResourceIdentifier):
+                yield CertificateName(NameKind.URI, name)
 
 
 def _public_key_of(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey | None:

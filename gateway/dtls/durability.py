@@ -234,18 +234,16 @@ class Durability:
         gone, self._gone = self._gone, []
         is_sweeping = self._sweep is not None
         swept = self._take_swept(now)
+        addressed = moved.union(fresh, swept)
         entries: list[bytes] = []
         promises: list[Promise] = []
         for number, session in (swept | asking | received | fresh).items():
             if number in self._fresh:
                 continue
-            has_received = number in received or number in fresh
-            promise = self._promise(session, has_received)
-            is_addressed = number in moved or number in fresh or number in swept
-            address = session.confirmed_address if is_addressed else None
-            entries.append(
-                encode_entry(number, promise.send_limit, promise.ceiling, session.is_confirmed, address)
-            )
+            promise = self._promise(session, number in received or number in fresh)
+            _, ceiling, send_limit = promise
+            address = session.confirmed_address if number in addressed else None
+            entries.append(encode_entry(number, send_limit, ceiling, session.is_confirmed, address))
             promises.append(promise)
         return Batch(
             [StoredRow(each, self._state_of(each, now, wall_ms)) for each in fresh.values()] + departed,
@@ -264,7 +262,7 @@ class Durability:
                 continue
             session.ceiling = ceiling
             session.send_limit = send_limit
-            if session.number in self._held:
+            if self._held and session.number in self._held:
                 released += self._release(session)
         return released
 
@@ -386,13 +384,14 @@ class Durability:
         ceiling, limit = session.ceiling, session.send_limit
         if has_received:
             highest = session.window.newest
-            held = self._held.get(session.number)
-            if held is not None:
-                highest = max(highest, *(each.record.sequence for each in held))
-            ceiling = max(ceiling, clamp(highest + AHEAD))
+            if self._held and session.number in self._held:
+                highest = max(highest, *(each.record.sequence for each in self._held[session.number]))
+            if highest + AHEAD > ceiling:
+                ceiling = clamp(highest + AHEAD)
         if limit - session.next_sequence <= ASK_AT:
             limit = _reserve(session.next_sequence)
-        return Promise(session, ceiling, limit)
+        # Not by Promise(...): that constructor is a function in Python, and one is made for most records.
+        return tuple.__new__(Promise, (session, ceiling, limit))
 
     def _release(self, session: Session) -> list[HeldRecord]:
         held = self._held.pop(session.number)

@@ -47,6 +47,12 @@ _CID_TRIES: Final = 10
 _MAX_MESSAGE_SEQ: Final = 63
 "A hello is the first or second message, a few more where cookies grew old on the way."
 
+_ESTABLISHED: Final = State.ESTABLISHED
+_FAILED: Final = State.FAILED
+_KEY: Final = State.KEY
+_CREDENTIAL: Final = State.CREDENTIAL
+_RESUMPTION: Final = State.RESUMPTION
+
 
 class Handshakes:
     """All unfinished handshakes of one endpoint; at most one per address."""
@@ -146,12 +152,12 @@ class Handshakes:
     def provide_resumption(self, number: int, is_welcome: bool, now: float) -> Sequence[Event]:
         """The answer to a ResumptionRequested; ignored when its handshake is no more or was answered."""
         handshake = self._by_number.get(number)
-        if not isinstance(handshake, ResumingHandshake) or handshake.state is not State.RESUMPTION:
+        if not isinstance(handshake, ResumingHandshake) or handshake.state is not _RESUMPTION:
             self._counters.late_keys += 1
             return ()
         if is_welcome:
             handshake.provide_resumption(now)
-            return self._settle(handshake, State.RESUMPTION, now)
+            return self._settle(handshake, _RESUMPTION, now)
         self._counters.resumptions_refused += 1
         self._resumables.discard(handshake.session_id)
         self._forget(handshake)
@@ -166,22 +172,22 @@ class Handshakes:
     ) -> Sequence[Event]:
         """The answer to a PskRequested; ignored when its handshake is no more or was answered."""
         handshake = self._by_number.get(number)
-        if handshake is None or handshake.state is not State.KEY:
+        if handshake is None or handshake.state is not _KEY:
             self._counters.late_keys += 1
             return ()
         handshake.provide_psk(psk, now, credential)
-        return self._settle(handshake, State.KEY, now)
+        return self._settle(handshake, _KEY, now)
 
     def provide_credential(
         self, number: int, verdict: CredentialAccepted | CredentialRefusal, now: float
     ) -> Sequence[Event]:
         """The verdict on what was presented; ignored when its handshake is no more or has it."""
         handshake = self._by_number.get(number)
-        if handshake is None or handshake.state is not State.CREDENTIAL:
+        if handshake is None or handshake.state is not _CREDENTIAL:
             self._counters.late_keys += 1
             return ()
         handshake.provide_credential(verdict, now)
-        return self._settle(handshake, State.CREDENTIAL, now)
+        return self._settle(handshake, _CREDENTIAL, now)
 
     def use_credential(self, credential: Credential | None) -> None:
         """What handshakes show that begin from now on."""
@@ -211,8 +217,8 @@ class Handshakes:
         for number in self._deadlines.pop_due(now):
             handshake = self._by_number[number]
             handshake.handle_timer(now)
-            if handshake.state is State.FAILED:
-                events += self._settle(handshake, State.FAILED, now)
+            if handshake.state is _FAILED:
+                events += self._settle(handshake, _FAILED, now)
             else:
                 self._flush(handshake)
                 self._arm(handshake)
@@ -280,11 +286,11 @@ class Handshakes:
 
     def _settle(self, handshake: ServerHandshake, before: State, now: float) -> Sequence[Event]:
         state = handshake.state
-        if state is State.ESTABLISHED:
+        if state is _ESTABLISHED:
             return self._establish(handshake, now)
         if handshake.to_send:
             self._flush(handshake)
-        if state is State.FAILED:
+        if state is _FAILED:
             assert handshake.failure is not None
             return (self._fail(handshake, handshake.failure),)
         if handshake.next_deadline < handshake.timer_at:

@@ -58,6 +58,22 @@ _ALERT: Final = int(ContentType.ALERT)
 _HANDSHAKE: Final = int(ContentType.HANDSHAKE)
 _CHANGE_CIPHER_SPEC: Final = int(ContentType.CHANGE_CIPHER_SPEC)
 
+# Reached for with every message: a member of an enum, by its class, costs as much as a call.
+_CERTIFICATE: Final = State.CERTIFICATE
+_EXCHANGE: Final = State.EXCHANGE
+_PROOF: Final = State.PROOF
+_FINISH: Final = State.FINISH
+_ESTABLISHED: Final = State.ESTABLISHED
+_FAILED: Final = State.FAILED
+_TAKE_KEY: Final = Input.KEY
+_TAKE_WELCOME: Final = Input.WELCOME
+_TAKE_CERTIFICATE: Final = Input.CERTIFICATE
+_TAKE_CLIENT_KEY_EXCHANGE: Final = Input.CLIENT_KEY_EXCHANGE
+_TAKE_CERTIFICATE_VERIFY: Final = Input.CERTIFICATE_VERIFY
+_TAKE_CHANGE_CIPHER_SPEC: Final = Input.CHANGE_CIPHER_SPEC
+_TAKE_FINISHED: Final = Input.FINISHED
+_FINISHED_MESSAGE: Final = int(HandshakeType.FINISHED)
+
 _RANDOM_KEY_BYTES: Final = 16
 _SUSPECT_S: Final = 5.0
 "How long a right Finished may still come after a wrong one, which a stranger may have sent."
@@ -156,7 +172,7 @@ class ServerHandshake:
 
         config = settings.config
         is_certified = choice.terms.client_certificate is not None
-        self.state = State.CERTIFICATE if is_certified else State.EXCHANGE
+        self.state = _CERTIFICATE if is_certified else _EXCHANGE
         self._choice = choice
         self._credential = credential
         self._share: KeyShare | None = None
@@ -216,7 +232,7 @@ class ServerHandshake:
 
     def provide_psk(self, psk: bytes | None, now: float, credential: bytes = b"") -> None:
         """The key of the identity; None goes on with a random one, so that nobody can tell."""
-        is_asked = self._advance(Input.KEY, now)
+        is_asked = self._advance(_TAKE_KEY, now)
         assert is_asked, "the owner looks at the state first"
         # Drawn for everybody: an unknown identity must not be known by the work it makes.
         random_key = self._settings.entropy(_RANDOM_KEY_BYTES)
@@ -230,7 +246,7 @@ class ServerHandshake:
         if isinstance(verdict, CredentialRefusal):
             self._refuse(verdict)
             return
-        is_asked = self._advance(Input.WELCOME, now)
+        is_asked = self._advance(_TAKE_WELCOME, now)
         assert is_asked, "the owner looks at the state first"
         self.identity = verdict.identity
         self.session_expires_at = verdict.expires_at
@@ -255,7 +271,7 @@ class ServerHandshake:
 
     def make_session(self, now: float) -> Session:
         """The session of an established handshake, which is used up by this."""
-        assert self.state is State.ESTABLISHED
+        assert self.state is _ESTABLISHED
         assert self._keys is not None
         assert self.identity is not None
         keys = Keys(*self._keys, self._writer.next_protected)
@@ -318,7 +334,7 @@ class ServerHandshake:
         return True
 
     def _fail(self, failure: HandshakeFailure, alert: AlertDescription | None = None) -> None:
-        self.state = State.FAILED
+        self.state = _FAILED
         self.failure = failure
         self._held.take()
         if alert is not None:
@@ -342,7 +358,7 @@ class ServerHandshake:
             self._credential,
             self._settings.make_share,
         )
-        is_certified = self.state is State.CERTIFICATE
+        is_certified = self.state is _CERTIFICATE
         self._transcript = Transcript(verified.message, *messages, has_sha384=is_certified)
         self._finished_seq = verified.message_seq + len(messages)
         self._flight = tuple([handshake_message(message) for message in messages])
@@ -391,7 +407,7 @@ class ServerHandshake:
         kind = self._choice.terms.client_certificate
         assert kind is not None, "CERTIFICATE comes with one agreed on"
         shown = read_certificate_message(message[HANDSHAKE_HEADER_BYTES:], kind)
-        self._begin_answer(Input.CERTIFICATE, message, now)
+        self._begin_answer(_TAKE_CERTIFICATE, message, now)
         if isinstance(shown, CredentialRefusal):
             self._refuse(shown)
         else:
@@ -407,15 +423,15 @@ class ServerHandshake:
             self._shared = share.agree(public)
         else:
             self._shared = share.agree(decode_ecdhe_client_key_exchange(body))
-        self._begin_answer(Input.CLIENT_KEY_EXCHANGE, message, now)
+        self._begin_answer(_TAKE_CLIENT_KEY_EXCHANGE, message, now)
         self._is_with_exchange = True
-        if self.state is State.PROOF:
+        if self.state is _PROOF:
             self._derive(make_premaster(None, self._shared))
 
     def _receive_certificate_verify(self, message: bytes, now: float) -> None:
         assert self.shown is not None, "PROOF comes after CERTIFICATE"
         refusal = check_proof(message[HANDSHAKE_HEADER_BYTES:], self.shown, self._transcript)
-        self._begin_answer(Input.CERTIFICATE_VERIFY, message, now)
+        self._begin_answer(_TAKE_CERTIFICATE_VERIFY, message, now)
         if refusal is not None:
             self._refuse(refusal)
 
@@ -452,11 +468,11 @@ class ServerHandshake:
         elif self.state in ASKING and not self._is_change_held:
             self._is_change_held = True
             self._hold(record, False)
-        elif self._advance(Input.CHANGE_CIPHER_SPEC, now):
+        elif self._advance(_TAKE_CHANGE_CIPHER_SPEC, now):
             self._release_held(now)
 
     def _receive_protected(self, record: Record, is_with_exchange: bool, now: float) -> None:
-        if self.state is not State.FINISH:
+        if self.state is not _FINISH:
             self._hold(record, is_with_exchange)
             return
         assert self._keys is not None, "FINISH comes after KEY"
@@ -496,13 +512,13 @@ class ServerHandshake:
             self._settings.counters.malformed_messages += 1
             self._fail(HandshakeFailure.PROTOCOL_ERROR)
             return
-        self._advance(Input.FINISHED, now)
+        self._advance(_TAKE_FINISHED, now)
         self._answer_finished(message, mac, now)
 
     def _answer_finished(self, message: bytes, mac: HmacSha256, now: float) -> None:
         self._transcript.add(message)
         data = verify_data(mac, False, self._transcript.digest())
-        finished = encode_message(HandshakeType.FINISHED, self._finished_seq, data)
+        finished = encode_message(_FINISHED_MESSAGE, self._finished_seq, data)
         self._flight = (CHANGE_CIPHER_SPEC, handshake_message(finished, 1))
         self._send_flight()
         self.last_flight = LastFlight(
@@ -522,7 +538,7 @@ class ServerHandshake:
 
     def _release_held(self, now: float) -> None:
         for record, is_with_exchange in self._held.take():
-            if self.state in (State.ESTABLISHED, State.FAILED):
+            if self.state in (_ESTABLISHED, _FAILED):
                 self._settings.counters.unexpected_records += 1
             elif record.epoch:
                 self._receive_protected(record, is_with_exchange, now)

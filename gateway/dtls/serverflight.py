@@ -29,11 +29,17 @@ _REQUEST: Final = exchange.encode_certificate_request(
 )
 "Of any issuer: a fleet may have many, and the list would not fit a constrained client's buffers."
 
+_SERVER_HELLO: Final = int(HandshakeType.SERVER_HELLO)
+_CERTIFICATE: Final = int(HandshakeType.CERTIFICATE)
+_SERVER_KEY_EXCHANGE: Final = int(HandshakeType.SERVER_KEY_EXCHANGE)
+_CERTIFICATE_REQUEST: Final = int(HandshakeType.CERTIFICATE_REQUEST)
+_SERVER_HELLO_DONE: Final = int(HandshakeType.SERVER_HELLO_DONE)
+
 
 class FirstFlight(NamedTuple):
     """The messages, headers included, and what must be remembered of them."""
 
-    messages: tuple[bytes, ...]
+    messages: list[bytes]
     share: KeyShare | None
     "None: the suite has no ephemeral exchange."
 
@@ -56,30 +62,27 @@ def make_first_flight(
         DTLS_1_2, server_random, session_id, choice.suite.id, choice.encode_extensions(own_cid)
     )
     group = choice.terms.group
-    bodies = [(HandshakeType.SERVER_HELLO, hello)]
+    bodies = [(_SERVER_HELLO, hello)]
     share = None
     if group is not None:
         share = make_share(group)
         encoded = exchange.encode_share_parameters(group, share.public)
         if choice.terms.server_certificate is None:
             body = exchange.encode_ecdhe_psk_server_key_exchange(b"", encoded)
-            bodies.append((HandshakeType.SERVER_KEY_EXCHANGE, body))
+            bodies.append((_SERVER_KEY_EXCHANGE, body))
         else:
             assert credential is not None, "chosen only with a credential"
             signed = credential.sign(exchange.signed_parameters(client_random, server_random, encoded))
             bodies += (
-                (HandshakeType.CERTIFICATE, _certificate(credential, choice.terms.server_certificate)),
-                (
-                    HandshakeType.SERVER_KEY_EXCHANGE,
-                    exchange.encode_ecdhe_server_key_exchange(encoded, signed),
-                ),
-                (HandshakeType.CERTIFICATE_REQUEST, _REQUEST),
+                (_CERTIFICATE, _certificate(credential, choice.terms.server_certificate)),
+                (_SERVER_KEY_EXCHANGE, exchange.encode_ecdhe_server_key_exchange(encoded, signed)),
+                (_CERTIFICATE_REQUEST, _REQUEST),
             )
-    bodies.append((HandshakeType.SERVER_HELLO_DONE, b""))
-    messages = tuple(
+    bodies.append((_SERVER_HELLO_DONE, b""))
+    messages = [
         encode_message(message_type, message_seq + index, body)
         for index, (message_type, body) in enumerate(bodies)
-    )
+    ]
     return FirstFlight(messages, share)
 
 

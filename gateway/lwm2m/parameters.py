@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.lwm2m.errors import DecodeError, OptionTooLong
@@ -21,6 +22,9 @@ MAX_OPTION_BYTES = 255
 MAX_LIFETIME_DIGITS = 10
 MAX_VENDOR_PARAMETERS = 16
 MAX_VENDOR_CHARACTERS = 1024
+
+_SHARED = 256
+"So many sets of parameters are remembered."
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _QUEUE_MODE_SPELLINGS = frozenset({"", "true"})
@@ -70,6 +74,24 @@ def decode_parameters(queries: Sequence[str]) -> Parameters:
     """
     if not queries:
         return NO_PARAMETERS
+    others: list[str] = []
+    named = ""
+    for query in queries:
+        if query[:3] == "ep=" and not named:
+            named = query
+        else:
+            others.append(query)
+    if not named or len(named) * 4 > MAX_OPTION_BYTES or not named.isprintable():
+        return _decode(queries)
+    # What a device says besides its name, its whole fleet says.
+    shared = _decode_shared(tuple(others))
+    if shared.node_id is not None:
+        raise DecodeError("ep given twice")
+    # Not by Parameters(...): that constructor is a function in Python.
+    return tuple.__new__(Parameters, (_decode_node_id(named[3:]), *shared[1:]))
+
+
+def _decode(queries: Sequence[str]) -> Parameters:
     # All at once, where that shows each to be short and printable: no character has more than four bytes.
     together = "".join(queries)
     is_plain = len(together) * 4 <= MAX_OPTION_BYTES and together.isprintable()
@@ -100,8 +122,10 @@ def decode_parameters(queries: Sequence[str]) -> Parameters:
         _check_profile_id(take("pid", None)) if values else None,
         check_vendor_parameters(values) if values else (),
     )
-    # Not by Parameters(...): that constructor is a function in Python.
     return tuple.__new__(Parameters, fields)
+
+
+_decode_shared = lru_cache(maxsize=_SHARED)(_decode)
 
 
 def check_vendor_parameters(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

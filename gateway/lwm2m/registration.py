@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gateway.lwm2m.binding import register_binding, update_binding
 from gateway.lwm2m.errors import DecodeError, RefusalReason, UnsupportedFormat
@@ -148,6 +148,10 @@ class Renewed(Enum):
     RENEWED = "renewed"
 
 
+_RENEWED: Final = Renewed.RENEWED
+_NO_SECURITY: Final = Security.NONE
+
+
 class Removed(Enum):
     """A De-register that may be done."""
 
@@ -259,7 +263,7 @@ def decide_update(
     if refusal is not None:
         return refusal
     if request is EMPTY_UPDATE:
-        return Renewed.RENEWED
+        return _RENEWED
     assert registration is not None
     parameters = request.parameters
     lifetime_s = parameters.lifetime_s
@@ -273,7 +277,7 @@ def decide_update(
     if changes is None:
         return Refused(RefusalReason.UNKNOWN_PROFILE, parameters.profile_id or "")
     if not changes:
-        return Renewed.RENEWED
+        return _RENEWED
     return Changed(registration._replace(address=peer.address, **changes))
 
 
@@ -301,7 +305,7 @@ def _refuse_stranger(request: RegisterRequest, peer: Peer, device: Device | None
         return Refused(RefusalReason.UNKNOWN_DEVICE)
     if device.is_frozen:
         return Refused(RefusalReason.FROZEN)
-    if (device.security is Security.NONE) is not (identity is None):
+    if (device.security is _NO_SECURITY) is not (identity is None):
         came = "plain CoAP" if identity is None else "DTLS"
         return Refused(RefusalReason.WRONG_SECURITY, f"security {device.security} over {came}")
     return None

@@ -76,7 +76,8 @@ def key_of(remote: Remote, datagram: bytes) -> int:
 def recall(history: History, key: int, now: float, lifetime_s: float) -> Outcome | None:
     """What was answered to *key* within the last *lifetime_s*; None when it is new."""
     key &= _KEY_MASK
-    for place, stamp in enumerate(_stamps(history)):
+    stamps: tuple[int, ...] = history[::2]  # type: ignore[assignment]
+    for place, stamp in enumerate(stamps):
         if stamp & _KEY_MASK == key and now - (stamp >> 64) < lifetime_s:
             return history[2 * place + 1]
     return None
@@ -90,14 +91,11 @@ def remember(history: History, key: int, now: float, answer: Outcome) -> History
 def amend(history: History, key: int, answer: Outcome) -> History:
     """*history* with the newest answer to *key* replaced; unchanged when *key* has been pushed out."""
     key &= _KEY_MASK
-    for place, stamp in enumerate(_stamps(history)):
+    stamps: tuple[int, ...] = history[::2]  # type: ignore[assignment]
+    for place, stamp in enumerate(stamps):
         if stamp & _KEY_MASK == key:
             return (*history[: 2 * place + 1], answer, *history[2 * place + 2 :])
     return history
-
-
-def _stamps(history: History) -> tuple[int, ...]:
-    return history[::2]  # type: ignore[return-value]
 
 
 class MessageTable:

@@ -50,6 +50,8 @@ _DELETE: Final = int(Code.DELETE)
 _CREATED = respond(Code.CREATED, location_path=(ROOT,))
 _CHANGED = respond(Code.CHANGED)
 _DELETED = respond(Code.DELETED)
+_RENEWED: Final = Renewed.RENEWED
+_UNKNOWN_DEVICE: Final = RefusalReason.UNKNOWN_DEVICE
 
 
 def draw_locations() -> Iterator[str]:
@@ -131,7 +133,7 @@ class RegistrationDirectory:
         registration = accepted.create_registration(location, self._clock.wall_ms())
         pending = Pending()
         created = below(_CREATED, location)
-        done = self._complete_after_commit(pending, created, registration, RefusalReason.UNKNOWN_DEVICE)
+        done = self._complete_after_commit(pending, created, registration, _UNKNOWN_DEVICE)
         self._registry.register(registration, done)
         return pending
 
@@ -147,7 +149,7 @@ class RegistrationDirectory:
         profile_id = request.parameters.profile_id
         known = None if profile_id is None else self._find_known_objects(device, profile_id)
         decision = decide_update(request, peer, registration, device, self._policy, known)
-        if decision is Renewed.RENEWED:
+        if decision is _RENEWED:
             assert registration is not None
             registry.renew(registration, peer.address)
             self._hear(registration)

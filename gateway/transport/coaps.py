@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from gateway.address import Address
 from gateway.dtls.durability import Batch, Urgency
@@ -72,10 +73,21 @@ class CoapsTransport:
         self._may_resume = may_resume
         self._on_data = on_data
         self._on_session_ended = on_session_ended
-        self._on_handshake_failed = on_handshake_failed
         self._on_session_established = on_session_established
         self._loop = loop or asyncio.get_running_loop()
         self._now = now or self._loop.time
+        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+            PskRequested: self._provide_psk,
+            CertificatePresented: self._judge_chain,
+            RawPublicKeyPresented: self._judge_key,
+            ResumptionRequested: self._answer_resumption,
+            SessionEstablished: self._note_established,
+            ApplicationData: self._deliver,
+            SessionEnded: self._note_ended,
+            HandshakeFailed: on_handshake_failed,
+        }
+        "What is done about an event, by its class."
+
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._is_flush_due = False
@@ -165,27 +177,20 @@ class CoapsTransport:
             self._handle(event)
 
     def _handle(self, event: Event) -> None:
-        # The common ones first.
-        match event:
-            case PskRequested(handshake, identity):
-                self._provide_psk(handshake, identity)
-            case SessionEstablished(session):
-                if self._on_session_established is not None:
-                    self._on_session_established(session)
-            case SessionEnded(session, reason):
-                self._on_session_ended(session, reason)
-            case CertificatePresented():
-                self._provide_credential(event.handshake, self._judge_certificate(event))
-            case RawPublicKeyPresented():
-                self._provide_credential(event.handshake, self._judge_raw_key(event))
-            case ResumptionRequested(handshake=handshake, identity=identity, credential=credential):
-                self._answer_resumption(handshake, identity, credential)
-            case ApplicationData(session, data):
-                self._on_data(session, data)
-            case HandshakeFailed():
-                self._on_handshake_failed(event)
+        self._handlers[type(event)](event)
 
-    def _provide_psk(self, handshake: int, identity: bytes) -> None:
+    def _deliver(self, event: ApplicationData) -> None:
+        self._on_data(event.session, event.data)
+
+    def _note_established(self, event: SessionEstablished) -> None:
+        if self._on_session_established is not None:
+            self._on_session_established(event.session)
+
+    def _note_ended(self, event: SessionEnded) -> None:
+        self._on_session_ended(event.session, event.reason)
+
+    def _provide_psk(self, asked: PskRequested) -> None:
+        identity = asked.identity
         psk: bytes | None = None
         credential = b""
         try:
@@ -194,14 +199,21 @@ class CoapsTransport:
                 credential = self._credential_of(identity)
         finally:
             # A lookup that fails is our bug; its handshake goes the way of an unknown identity, not none.
-            self._handle_all(self.endpoint.provide_psk(handshake, psk, self._now(), credential))
+            self._handle_all(self.endpoint.provide_psk(asked.handshake, psk, self._now(), credential))
 
-    def _answer_resumption(self, handshake: int, identity: bytes, credential: bytes) -> None:
+    def _answer_resumption(self, asked: ResumptionRequested) -> None:
         is_welcome = False
         try:
-            is_welcome = self._may_resume is not None and self._may_resume(identity, credential)
+            may_resume = self._may_resume
+            is_welcome = may_resume is not None and may_resume(asked.identity, asked.credential)
         finally:
-            self._handle_all(self.endpoint.provide_resumption(handshake, is_welcome, self._now()))
+            self._handle_all(self.endpoint.provide_resumption(asked.handshake, is_welcome, self._now()))
+
+    def _judge_chain(self, presented: CertificatePresented) -> None:
+        self._provide_credential(presented.handshake, self._judge_certificate(presented))
+
+    def _judge_key(self, presented: RawPublicKeyPresented) -> None:
+        self._provide_credential(presented.handshake, self._judge_raw_key(presented))
 
     def _provide_credential(self, handshake: int, verdict: Verdict) -> None:
         is_refusal = type(verdict) is CredentialRefusal

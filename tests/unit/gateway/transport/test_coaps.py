@@ -381,7 +381,7 @@ async def test_timer_goes_on_after_a_listener_that_fails(clock: VirtualClock) ->
     def fail(failure: HandshakeFailed) -> None:
         raise RuntimeError("broken")
 
-    scene.transport._on_handshake_failed = fail
+    scene.transport._handlers[HandshakeFailed] = fail
     for seed, address in (("first", ADDRESS), ("second", ELSEWHERE)):
         peer = scene.client(seed=seed, address=address)
         peer.client.start(clock.monotonic())
