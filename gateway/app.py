@@ -109,11 +109,8 @@ async def opened(config: GatewayConfig) -> AsyncIterator[Opened]:
     async with _registry(config, clock) as registry:
         identity = ServerIdentity(registry, clock, *resolved.server_files(config))
         credential = await identity.load()
-        async with _listening(config, registry, clock, credential, trust.anchors) as (
-            gateway,
-            uris,
-            counters,
-        ):
+        listening = _listening(config, registry, clock, credential, trust.anchors)
+        async with listening as (gateway, uris, counters):
             reload = Reload(identity, gateway.use_credential)
             workers: list[Worker] = [
                 *_workers(config, registry, clock),
@@ -162,6 +159,8 @@ async def _listening(
     are told.
     """
     server = config.server
+    if server.coap_port == server.coaps_port != 0:
+        raise BindError(f"UDP port {server.coap_port} was chosen for CoAP and for DTLS: choose two ports")
     coap = UdpListener(_bind(server.host, server.coap_port))
     try:
         coaps = UdpListener(_bind(server.host, server.coaps_port))

@@ -118,6 +118,12 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do(database: Path, tmp_path
     assert "choose another port" in fault
 
 
+def test_one_port_for_both_listeners_is_refused_as_what_it_is(database: Path) -> None:
+    flags = ("--host", "127.0.0.1", "--coap-port", "40000", "--coaps-port", "40000")
+    fault = fault_of_serve("--db", f"sqlite:///{database}", *flags)
+    assert fault == "UDP port 40000 was chosen for CoAP and for DTLS: choose two ports"
+
+
 def test_a_second_gateway_on_the_same_registry_is_refused(database: Path) -> None:
     with serving(database) as first:
         fault = fault_of_serve("--db", f"sqlite:///{database}", "--host", "127.0.0.1", "--coap-port", "0")
