@@ -171,6 +171,16 @@ def test_value_may_begin_with_a_minus(nodegate: Nodegate, value: str) -> None:
     assert (stored["operation"], stored["paths"]) == ("write", ["/3/0/13"])
 
 
+@pytest.mark.parametrize(
+    "words", [("read", "/3", "--wiat"), ("write", "/3/0/15", "UTC", "--partail"), ("write", "-p", "/3", "1")]
+)
+def test_option_that_there_is_not_is_not_understood(nodegate: Nodegate, words: tuple[str, ...]) -> None:
+    command, *rest = words
+    answer = nodegate(command, "meter-7", *rest)
+    assert answer.status == 2
+    assert answer.err.startswith("nodegate: No such option: ")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_watch_tells_what_comes_until_a_signal(nodegate: Nodegate, number: signal.Signals) -> None:
     report(nodegate, [Reading("/3/0/9", "1", 500)])

@@ -9,31 +9,18 @@ from typing import Any
 import aiocoap
 import pytest
 
-from gateway.commanding import make_command
-from gateway.lwm2m.operations import Read
-from gateway.lwm2m.path import parse_path
 from gateway.workers.purge import EventRetention
-from registry.commands import Command, CommandState
+from registry.commands import CommandState
 from registry.model import Origin, Reading, Security
 from tests.support.clock import VirtualClock, virtual_time
+from tests.support.commanding import METER, ask, ended, look, play, read
 from tests.support.gateway import COAP, Player, Scene, gateway_in_memory
-from tools.simulator.client.contents import factory_contents
 
-NAME = Read((parse_path("/3/0/0"),))
-
-
-def ask(scene: Scene, ttl_s: int | None = None) -> int:
-    new = make_command(NAME, None, ttl_s)
-    return scene.administration.store_command("meter-7", new).id
-
-
-def look(scene: Scene, id_: int) -> Command:
-    return scene.administration.get_command(id_)
+NAME = read("/3/0/0")
 
 
 async def registered(scene: Scene, **settings: Any) -> Player:
-    contents = factory_contents("1.1", 86_400)
-    player = scene.play("meter-7", lwm2m="1.1", contents=contents, lifetime_s=86_400, **settings)
+    player = play(scene, lifetime_s=86_400, **settings)
     await scene.until(player.is_registered)
     return player
 
@@ -55,7 +42,7 @@ async def test_request_is_repeated_as_often_as_is_set_and_given_up(
     settings = {"downlink": {"ack_timeout_s": ack_timeout_s, "max_retransmit": max_retransmit}}
     async with gateway_in_memory(clock, tmp_path, settings=settings) as scene:
         messages = intercept(await registered(scene))
-        command = ask(scene)
+        command = ask(scene, NAME)
         await scene.until(lambda: messages)
         await scene.until(lambda: look(scene, command).has_ended, longest_s + 0.5)
         assert len(messages) == 1 + max_retransmit
@@ -68,7 +55,7 @@ async def test_separate_answer_has_the_time_that_is_set(clock: VirtualClock, tmp
     ) as scene:
         player = await registered(scene)
         messages = intercept(player)
-        command = ask(scene)
+        command = ask(scene, NAME)
         await scene.until(lambda: messages)
         acknowledgement = aiocoap.Message(code=aiocoap.EMPTY)
         acknowledgement.mtype, acknowledgement.mid, acknowledgement.token = aiocoap.ACK, messages[0].mid, b""
@@ -83,7 +70,7 @@ async def test_device_in_queue_mode_is_awake_as_long_as_is_set(clock: VirtualClo
     async with gateway_in_memory(clock, tmp_path, settings={"queue": {"awake_s": 10}}) as scene:
         messages = intercept(await registered(scene, is_queue_mode=True))
         await asyncio.sleep(10)
-        ask(scene)
+        ask(scene, NAME)
         await asyncio.sleep(600)
         assert messages == []
 
@@ -93,8 +80,8 @@ async def test_command_without_a_time_of_its_own_expires_when_it_is_set(
     clock: VirtualClock, tmp_path: File
 ) -> None:
     async with gateway_in_memory(clock, tmp_path, settings={"commands": {"ttl_s": 100}}) as scene:
-        scene.administration.create("meter-7", Security.NONE)
-        default, own = ask(scene), ask(scene, ttl_s=300)
+        scene.administration.create(METER, Security.NONE)
+        default, own = ask(scene, NAME, ttl_s=None), ask(scene, NAME, ttl_s=300)
         await asyncio.sleep(99)
         assert look(scene, default).state is CommandState.QUEUED
         await asyncio.sleep(3)
@@ -107,8 +94,8 @@ async def test_so_many_values_of_a_path_are_kept_as_is_set(clock: VirtualClock, 
     async with gateway_in_memory(clock, tmp_path, settings={"values": {"history": 3}}) as scene:
         await registered(scene)
         for _ in range(5):
-            await ended(scene, ask(scene))
-        assert len(scene.administration.values("meter-7", "/3/0/0", history=100)) == 3
+            await ended(scene, ask(scene, NAME))
+        assert len(scene.administration.values(METER, "/3/0/0", history=100)) == 3
 
 
 @virtual_time
@@ -118,7 +105,7 @@ async def test_events_are_kept_as_long_as_is_set_and_those_with_values_as_is_set
     settings = {"events": {"keep_s": 7_200, "keep_values_s": 600}}
     async with gateway_in_memory(clock, tmp_path, settings=settings) as scene:
         await registered(scene)
-        device = scene.registry.find_device("meter-7")
+        device = scene.registry.find_device(METER)
         assert device is not None
 
         async def left() -> set[str]:
@@ -127,7 +114,7 @@ async def test_events_are_kept_as_long_as_is_set_and_those_with_values_as_is_set
 
         reading = Reading("/3/0/9", "80", clock.wall_ms())
         scene.registry.keep_values(device.number, [reading], Origin.SEND, lambda _: None)
-        await ended(scene, ask(scene))
+        await ended(scene, ask(scene, NAME))
         await asyncio.sleep(500)
         assert await left() == {"device_created", "registered", "values_reported"}
         scene.administration.create("other", Security.NONE)
@@ -135,8 +122,3 @@ async def test_events_are_kept_as_long_as_is_set_and_those_with_values_as_is_set
         assert await left() == {"device_created", "registered"}
         await asyncio.sleep(6_900)
         assert await left() == {"device_created"}, "of the other one"
-
-
-async def ended(scene: Scene, id_: int, limit_s: float = 600.0) -> Command:
-    await scene.until(lambda: look(scene, id_).has_ended, limit_s)
-    return look(scene, id_)

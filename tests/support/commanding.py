@@ -36,7 +36,7 @@ def _with_contents(settings: dict) -> dict:
     return {"lwm2m": version, "contents": contents, **settings}
 
 
-def ask(scene: Scene, operation: Operation, node_id: str = METER, ttl_s: int = 3_600) -> int:
+def ask(scene: Scene, operation: Operation, node_id: str = METER, ttl_s: int | None = 3_600) -> int:
     """Store a command; its id."""
     new = make_command(operation, None, ttl_s)
     assert not isinstance(new, Refusal)

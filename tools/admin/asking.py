@@ -45,7 +45,7 @@ from registry.lock import is_held
 from registry.shapes import describe_answer
 from registry.sqlite import parse_url
 from tools.admin import answers
-from tools.admin.border import Refused, complain
+from tools.admin.border import NoSuchOption, Refused, complain
 from tools.admin.opening import open_administration
 from tools.admin.options import DEFAULT_DATABASE, AsJson, Database, NodeId
 from tools.admin.output import print_fields, print_json
@@ -221,6 +221,9 @@ def write(
 
         nodegate write meter-7 /3/0 '{"14": "+02:00"}' --partial
     """
+    for path in what[::2]:
+        if path.startswith("-"):
+            raise NoSuchOption(path)
     if len(what) % 2:
         raise Refused("a path and a value are needed, or several pairs of them")
     pairs = list(zip(what[::2], what[1::2], strict=True))

@@ -29,6 +29,14 @@ class Refused(Exception):
         self.faults = faults
 
 
+class NoSuchOption(typer.BadParameter):
+    """What stands where no argument can, and begins with a minus."""
+
+    def format_message(self) -> str:
+        """As the parser of arguments says it."""
+        return f"No such option: {self.message}"
+
+
 def complain(fault: str) -> None:
     """Write one line to stderr."""
     print(f"nodegate: {visible(fault)}", file=sys.stderr)
