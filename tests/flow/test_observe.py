@@ -1,4 +1,4 @@
-"""Observe, Notify and Cancel, with the attributes that say when."""
+"""Observe and Notify, with the attributes that say when."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path as File
 
 from gateway.lwm2m.attributes import parse_attributes
-from gateway.lwm2m.operations import Cancel, Observe
+from gateway.lwm2m.operations import Observe
 from tests.support.asking import Asked, managed, measure
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.gateway import gateway_in_memory
@@ -33,32 +33,6 @@ async def test_two_observations_keep_their_own_periods(clock: VirtualClock, tmp_
         await asyncio.sleep(61)
         assert ages(meter, begun_at, VOLTAGE) == [15, 30, 45, 60]
         assert ages(meter, begun_at, CURRENT) == [20, 40, 60]
-
-
-@virtual_time
-async def test_reset_stops_each_observation(clock: VirtualClock, tmp_path: File) -> None:
-    async with gateway_in_memory(clock, tmp_path) as scene:
-        player, meter = await managed(scene)
-        tokens = []
-        for path in (VOLTAGE, CURRENT):
-            await meter.attach(path, "pmax=15")
-            tokens.append((await meter.observe(Observe(meter.paths(path))))[1])
-        for token in tokens:
-            meter.forget(token)
-        await asyncio.sleep(40)
-        assert not meter.notified
-        assert len(player.device.client.observations) == 0
-
-
-@virtual_time
-async def test_cancel_stops_the_observation(clock: VirtualClock, tmp_path: File) -> None:
-    async with gateway_in_memory(clock, tmp_path) as scene:
-        _, meter = await managed(scene)
-        await meter.attach(VOLTAGE, "pmax=15")
-        _, token = await meter.observe(Observe(meter.paths(VOLTAGE)))
-        assert (await meter.ask(Cancel(meter.paths(VOLTAGE)), token)).code == "2.05"
-        await asyncio.sleep(40)
-        assert not meter.notified
 
 
 @virtual_time

@@ -12,7 +12,6 @@ from gateway.lwm2m.formats import Format
 from gateway.lwm2m.operations import (
     Cancel,
     Delete,
-    Discover,
     Execute,
     Observe,
     Read,
@@ -49,9 +48,7 @@ async def test_what_a_device_has_is_read_written_and_discovered(
         assert written.code == "2.04"
         assert player.device.client.get(parse_path("/3/0/15")) == "Europe/Vienna"
         assert (await meter.ask(meter.write("/3/0", {"14": "+02:00"}, is_partial=True))).code == "2.04"
-        found = await meter.ask(Discover(parse_path("/3/0")))
-        assert found.links is not None
-        links = {link.path: dict(link.attributes) for link in found.links}
+        links = await meter.discover("/3/0")
         assert links["/3/0/7"] == {"dim": "2"}
         assert player.is_registered()
 
@@ -154,10 +151,7 @@ async def test_periods_that_are_written_hold(clock: VirtualClock, tmp_path: File
         await asyncio.sleep(200)
         ages = [round(at - begun_at) for at, _ in meter.notified]
         assert ages == [10, 70, 130, 190]
-        found = await meter.ask(Discover(SENSOR))
-        assert [link.describe() for link in found.links or ()] == [
-            {"path": "/3303/0/5700", "attributes": {"pmin": "10", "pmax": "60"}}
-        ]
+        assert await meter.discover("/3303/0/5700") == {"/3303/0/5700": {"pmin": "10", "pmax": "60"}}
 
 
 @pytest.mark.parametrize("format_", [Format.SENML_CBOR, Format.SENML_JSON])

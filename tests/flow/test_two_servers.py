@@ -5,19 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path as File
 
-from gateway.lwm2m.operations import Discover, Observe
-from gateway.lwm2m.path import parse_path
+from gateway.lwm2m.operations import Observe
 from registry.model import DeviceState, Security
-from tests.support.asking import Asked, managed
+from tests.support.asking import managed
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.gateway import gateway_in_memory
 
 VOLTAGE = "/3/0/7"
-
-
-async def attributes_of(meter: Asked, path: str) -> dict[str, str | None]:
-    answer = await meter.ask(Discover(parse_path(path)))
-    return next(dict(link.attributes) for link in answer.links or () if link.path == path)
 
 
 @virtual_time
@@ -38,5 +32,5 @@ async def test_each_server_has_its_own_registration_attributes_and_observations(
         await here.observe(Observe(here.paths(VOLTAGE)))
         await asyncio.sleep(31)
         assert (len(here.notified), there.notified) == (3, [])
-        assert await attributes_of(here, VOLTAGE) == {"dim": "2", "pmin": "5", "pmax": "10"}
-        assert await attributes_of(there, VOLTAGE) == {"dim": "2"}
+        assert (await here.discover(VOLTAGE))[VOLTAGE] == {"dim": "2", "pmin": "5", "pmax": "10"}
+        assert (await there.discover(VOLTAGE))[VOLTAGE] == {"dim": "2"}

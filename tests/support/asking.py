@@ -15,7 +15,16 @@ from gateway.lwm2m.attributes import parse_attributes
 from gateway.lwm2m.formats import Format
 from gateway.lwm2m.inputs import read_value
 from gateway.lwm2m.negotiation import DeviceProfile
-from gateway.lwm2m.operations import Create, Observe, Operation, Read, Write, WriteAttributes, WriteComposite
+from gateway.lwm2m.operations import (
+    Create,
+    Discover,
+    Observe,
+    Operation,
+    Read,
+    Write,
+    WriteAttributes,
+    WriteComposite,
+)
 from gateway.lwm2m.path import Path, parse_path
 from gateway.lwm2m.records import Record
 from gateway.lwm2m.requests import Refusal, Request, prepare, prepare_again
@@ -92,6 +101,11 @@ class Asked:
         """Write attributes, like ``pmin=5``."""
         answer = await self.ask(WriteAttributes(parse_path(path), parse_attributes(items)))
         assert answer.code == "2.04"
+
+    async def discover(self, path: str, depth: int | None = None) -> dict[str, dict[str, str | None]]:
+        """Path → attributes."""
+        answer = await self.ask(Discover(parse_path(path), depth))
+        return {link.path: dict(link.attributes) for link in answer.links or ()}
 
     async def ask(self, operation: Operation, token: bytes | None = None) -> Answer:
         """Carry *operation* out, in another format if the device wants none of the first.
