@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from registry import (
     commands,
+    defaults,
     devices,
     models,
     observations,
@@ -240,17 +241,18 @@ class Administration:
         with self._database.snapshot() as connection:
             return outbox.read(connection, after=after, types=types, limit=limit)
 
-    def values(self, id_: str, path: str = "/", *, history: int | None = None) -> Values:
-        """The latest value of each path at or below *path*; with *history* the last so many of each.
+    def values(self, id_: str, path: str = "/", *, with_history: bool = False) -> Values:
+        """The latest value of each path at or below *path*; *with_history* all that are kept of each.
 
         Raises:
             NotFound: no such device.
         """
         number = self.get(id_).device.number
         with self._database.snapshot() as connection:
-            if history is None:
+            if not with_history:
                 return values.read_latest(connection, number, path)
-            return values.read_history(connection, number, path, history)
+            kept = defaults.find(self._database).value_history
+            return values.read_history(connection, number, path, kept)
 
     def last_event_id(self) -> int:
         """Where a reader starts who wants only what is still to come."""
@@ -270,7 +272,7 @@ class Administration:
                 raise NotAllowed(f"{device.node_id} is frozen; unfreeze it first")
             if commands.count_open(connection, device.number) >= commands.MAX_OPEN:
                 raise NotAllowed(f"{commands.MAX_OPEN} commands wait for {device.node_id} already")
-            ttl_s = commands.find_ttl(self._database) if new.ttl_s is None else new.ttl_s
+            ttl_s = defaults.find(self._database).command_ttl_s if new.ttl_s is None else new.ttl_s
             number = commands.insert(connection, device, new, ttl_s, self._clock.wall_ms())
             command = commands.find(connection, number)
         assert command is not None, "it was just written"

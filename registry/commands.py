@@ -11,26 +11,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from registry import meta
 from registry.model import Device
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from registry.sqlite import Database
 
 MAX_OPEN = 1_000
 "Commands that may wait for one device."
 
 PRUNE_CHUNK = 500
 
-DEFAULT_TTL_S = 86_400
-"How long a command may wait, where no gateway said anything yet."
-
 MAX_TTL_S = 315_360_000
 "Ten years."
-
-_TTL = "command_ttl_s"
 
 
 class CommandState(StrEnum):
@@ -72,7 +65,7 @@ class NewCommand:
     "Whether doing it twice is as good as once."
 
     ttl_s: int | None = None
-    "How long it may wait; None: as long as the gateway's settings say."
+    "How long it may wait; None: as long as the gateway's settings say (`registry.defaults`)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,19 +156,6 @@ def from_row(row: Sequence[Any]) -> Command:
         attempts,
         CommandResult(*result),
     )
-
-
-def note_ttl(database: Database, ttl_s: int) -> None:
-    """Let whoever stores a command know how long it may wait unless somebody says otherwise."""
-    if find_ttl(database) != ttl_s:
-        with database.transaction() as connection:
-            meta.write(connection, _TTL, b"%d" % ttl_s)
-
-
-def find_ttl(database: Database) -> int:
-    """What `note_ttl` was told last, by whatever gateway."""
-    noted = meta.find(database, _TTL)
-    return DEFAULT_TTL_S if noted is None else int(noted)
 
 
 def insert(connection: sqlite3.Connection, device: Device, new: NewCommand, ttl_s: int, now_ms: int) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from registry import loading
+from registry import defaults, loading
 from registry.axis import Axis
 from registry.clock import Clock
-from registry.commands import note_ttl
 from registry.errors import KeyUnusable
 from registry.feed import ChangeFeed, ForeignEvents
 from registry.keyring import Keyring
@@ -48,7 +47,7 @@ def open_parts(database: Database, clock: Clock, settings: RegistrySettings) -> 
         sealer = keyring.sealer_for_opening()
         database.disable_auto_checkpoint()
         stop = loading.take_clean_mark(database)
-        note_ttl(database, settings.command_ttl_s)
+        defaults.note(database, settings)
         feed, pool = ChangeFeed(database), ObjectListPool()
         memory, axis = loading.load(database, pool, feed, clock, stop, settings.lifetime_grace_s)
         unfinished.pop_all()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from registry.commands import DEFAULT_TTL_S
-
 
 @dataclass(frozen=True, slots=True)
 class RegistrySettings:
@@ -23,7 +21,7 @@ class RegistrySettings:
     value_history: int = 100
     "Values kept of each path."
 
-    command_ttl_s: int = DEFAULT_TTL_S
+    command_ttl_s: int = 86_400
     "How long a command may wait for its device, unless it says so itself."
 
     group_window_s: float = 0.02

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from registry import commands, outbox, values
+from registry import commands, defaults, outbox, values
 from registry.administration import Administration
 from registry.commands import CommandResult, CommandState
 from registry.events import EventType
 from registry.model import Origin, Reading
+from registry.settings import RegistrySettings
 from registry.sqlite import Database
 from tests.support.command import Nodegate
 
@@ -154,6 +155,8 @@ def report(nodegate: Nodegate, readings: list[Reading], history: int = 100) -> N
 
 
 def test_history_is_told_whole_however_long_it_was_kept(nodegate: Nodegate) -> None:
+    with Database.open(nodegate.database) as database:
+        defaults.note(database, RegistrySettings(value_history=300))
     report(nodegate, [Reading("/3303/0/5700", str(number), number) for number in range(250)], history=300)
     told = nodegate("values", "meter-7", "--history", "--json").json
     assert [each["value"] for each in told] == list(range(250))

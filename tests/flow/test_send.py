@@ -40,7 +40,7 @@ def report(player: Player, value: float, format_: Format = Format.SENML_CBOR) ->
 
 
 def kept(scene: Scene) -> list[object]:
-    rows = scene.administration.values("meter-7", "/3303", history=100)
+    rows = scene.administration.values("meter-7", "/3303", with_history=True)
     assert all(row.origin is Origin.SEND for row in rows)
     return [row.value for row in rows]
 

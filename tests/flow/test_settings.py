@@ -95,7 +95,7 @@ async def test_so_many_values_of_a_path_are_kept_as_is_set(clock: VirtualClock, 
         await registered(scene)
         for _ in range(5):
             await ended(scene, ask(scene, NAME))
-        assert len(scene.administration.values(METER, "/3/0/0", history=100)) == 3
+        assert len(scene.administration.values(METER, "/3/0/0", with_history=True)) == 3
 
 
 @virtual_time

@@ -21,8 +21,6 @@ from tools.admin.options import DEFAULT_DATABASE, AsJson, Database, NodeId
 from tools.admin.output import print_json, print_json_array, print_table, text, value_text
 
 COLUMNS = ("PATH", "VALUE", "TIME", "ORIGIN")
-_ALL = 100_000
-"As many values of a path as `values.history` may be."
 
 
 def values(
@@ -45,7 +43,7 @@ def values(
     except DecodeError as error:
         raise Refused(str(error)) from error
     with open_administration(db, create=False) as administration:
-        found = administration.values(node_id, below, history=_ALL if history else None)
+        found = administration.values(node_id, below, with_history=history)
     if as_json:
         print_json_array(map(_describe, found))
     elif not print_table(COLUMNS, map(_row, found)):

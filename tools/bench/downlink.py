@@ -135,7 +135,7 @@ def stored_commands(plain: PlainDevices, database: Path) -> float:
                 for node_id in plain.node_ids:
                     device = devices.find(connection, node_id)
                     assert device is not None
-                    commands.insert(connection, device, new, commands.DEFAULT_TTL_S, SystemClock.wall_ms())
+                    commands.insert(connection, device, new, commands.MAX_TTL_S, SystemClock.wall_ms())
             _answer_all(plain.sockets, len(plain.node_ids))
             deadline = time.monotonic() + _PATIENCE_S
             while left := store.query("SELECT count(*) FROM command WHERE ended_at_ms IS NULL")[0][0]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from registry import commands
 from registry.commands import Command, CommandResult, CommandState, NewCommand
 from registry.errors import NotAllowed, NotFound
 from registry.model import Security
-from registry.settings import RegistrySettings
 from tests.support.registry import Place
 
 READ = NewCommand("read", ("/3/0/0",), b"request", True, ttl_s=60)
@@ -41,21 +38,6 @@ def test_command_waits_with_all_that_was_said(administration, place) -> None:
     assert not command.has_ended
     assert (command.created_at_ms, command.expires_at_ms) == (now_ms, now_ms + 60_000)
     assert administration.get_command(command.id) == command
-
-
-def test_command_that_does_not_say_waits_as_long_as_the_gateway_said_last(administration, place) -> None:
-    unsaid = replace(READ, ttl_s=None)
-    assert waiting_s(administration.store_command("a", unsaid)) == commands.DEFAULT_TTL_S
-    for ttl_s in (7_200, 3_600):
-        with place.database() as database:
-            commands.note_ttl(database, ttl_s)
-        assert waiting_s(administration.store_command("a", unsaid)) == ttl_s
-    assert waiting_s(administration.store_command("a", READ)) == 60
-
-
-async def test_gateway_says_at_its_start_how_long_commands_may_wait(administration, place) -> None:
-    async with place.registry(RegistrySettings(command_ttl_s=7_200)):
-        assert waiting_s(administration.store_command("a", replace(READ, ttl_s=None))) == 7_200
 
 
 def test_command_for_nobody_or_for_a_frozen_device_is_refused(administration) -> None:

@@ -72,7 +72,7 @@ def test_values_go_with_their_device(tmp_path):
         put(connection, ("/3/0/9", "80", 8), device=device.number)
     with place.administration() as administration:
         assert [each.value for each in administration.values("n", "/3")] == [80]
-        assert [each.value for each in administration.values("n", history=5)] == [80]
+        assert [each.value for each in administration.values("n", with_history=True)] == [80]
         administration.delete("n")
         with pytest.raises(NotFound):
             administration.values("n")
