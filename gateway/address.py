@@ -24,10 +24,14 @@ class Address(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """What `str` wrote; scope and local end are not in it."""
+        """What `str` wrote; the local end is not in it."""
         host, _, port = text.rpartition(":")
-        return cls(host.strip("[]"), int(port))
+        host, _, scope = host.strip("[]").partition("%")
+        return cls(host, int(port), int(scope or 0))
 
     def __str__(self) -> str:
-        """``IP:PORT``, IPv6 in brackets."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        """``IP:PORT``, IPv6 in brackets, a scope id behind ``%`` (RFC 4007 §11)."""
+        if ":" not in self.host:
+            return f"{self.host}:{self.port}"
+        scope = f"%{self.scope}" if self.scope else ""
+        return f"[{self.host}{scope}]:{self.port}"
