@@ -19,7 +19,7 @@ from gateway.credentials.judge import CredentialJudge
 from gateway.credentials.standing import RevocationCheck, Standing
 from gateway.dtls.credential import Credential
 from gateway.dtls.endpoint import Endpoint
-from gateway.dtls.events import HandshakeFailed
+from gateway.dtls.events import HandshakeFailed, PskRequested
 from gateway.dtls.trust import TrustAnchors
 from gateway.lwm2m.registration import Policy
 from gateway.messaging.handling import Request, Response
@@ -145,10 +145,10 @@ class Gateway:
             await keeper.close()
         await self.stack.close()
 
-    def _find_psk(self, identity: bytes) -> bytes | None:
+    def _find_psk(self, asked: PskRequested) -> bytes | None:
         """The key of a security device that may come; None for everybody else."""
         try:
-            device = self._registry.find_device(identity.decode())
+            device = self._registry.find_device(asked.identity.decode())
         except UnicodeDecodeError:
             return None
         if device is None or device.is_frozen or device.security is not _PSK:

@@ -39,12 +39,12 @@ CLOSE_LIMIT = 10_000
 class CoapsTransport:
     """All DTLS peers of one listener.
 
-    Callbacks run in the loop's thread: *lookup_psk* gives the key of an identity, or None for an unknown
+    Callbacks run in the loop's thread: *lookup_psk* gives the key of who asks to come, or None for an unknown
     one; *judge_certificate* and *judge_raw_key* say who may come with what was shown, and tell operators of
     whom they refuse; without them nobody may; *credential_of* says what the key of an identity rests on, and
     *may_resume* whether an identity still rests on it, without which nobody goes on with an earlier session;
-    *on_data* gets a session and what it sent; *on_session_ended*
-    lets the owner drop what hangs on the session; *on_handshake_failed* is for the operator's eyes.
+    *on_data* gets a session and what it sent; *on_session_ended* lets the owner drop what hangs on the
+    session; *on_handshake_failed* is for the operator's eyes.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class CoapsTransport:
         endpoint: Endpoint,
         send: Callable[[bytes, Address], None],
         *,
-        lookup_psk: Callable[[bytes], bytes | None],
+        lookup_psk: Callable[[PskRequested], bytes | None],
         judge_certificate: Callable[[CertificatePresented], Verdict] | None = None,
         judge_raw_key: Callable[[RawPublicKeyPresented], Verdict] | None = None,
         credential_of: Callable[[bytes], bytes] | None = None,
@@ -194,7 +194,7 @@ class CoapsTransport:
         psk: bytes | None = None
         credential = b""
         try:
-            psk = self._lookup_psk(identity)
+            psk = self._lookup_psk(asked)
             if psk is not None and self._credential_of is not None:
                 credential = self._credential_of(identity)
         finally:

@@ -276,8 +276,8 @@ class Scene:
         )
         self.clients: dict[Address, Client] = {}
 
-    def _find(self, identity: bytes) -> bytes | None:
-        if identity == b"fault":
+    def _find(self, asked: PskRequested) -> bytes | None:
+        if asked.identity == b"fault":
             raise Fault
         return PSK
 

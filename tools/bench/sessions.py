@@ -100,7 +100,7 @@ def _transport(endpoint: Endpoint) -> CoapsTransport:
     return CoapsTransport(
         endpoint,
         lambda data, address: None,
-        lookup_psk=lambda identity: None,
+        lookup_psk=lambda asked: None,
         on_data=lambda session, data: None,
         on_session_ended=lambda session, reason: None,
         on_handshake_failed=lambda failure: None,

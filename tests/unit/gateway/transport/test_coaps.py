@@ -16,6 +16,7 @@ from gateway.dtls.events import (
     CredentialAccepted,
     HandshakeFailed,
     HandshakeFailure,
+    PskRequested,
     RawPublicKeyPresented,
     SessionEnd,
 )
@@ -40,7 +41,7 @@ class _Scene:
         self.ended: list[tuple[Session, SessionEnd]] = []
         self.failed: list[HandshakeFailed] = []
         self.established: list[Session] = []
-        self.asked: list[bytes] = []
+        self.asked: list[PskRequested] = []
         self.psks = {IDENTITY: PSK}
         self.presented: list[Presented] = []
         self.verdict: CredentialAccepted | CredentialRefusal = CredentialRefusal(CredentialFault.NO_DEVICE)
@@ -57,9 +58,9 @@ class _Scene:
             on_session_established=self.established.append,
         )
 
-    def _find(self, identity: bytes) -> bytes | None:
-        self.asked.append(identity)
-        return self.psks.get(identity)
+    def _find(self, asked: PskRequested) -> bytes | None:
+        self.asked.append(asked)
+        return self.psks.get(asked.identity)
 
     def _judge(self, presented: Presented) -> CredentialAccepted | CredentialRefusal:
         self.presented.append(presented)
@@ -116,7 +117,7 @@ async def test_key_is_looked_up_and_data_handed_on(clock: VirtualClock) -> None:
     scene = _Scene()
     peer = scene.client()
     session = peer.connect()
-    assert scene.asked == [IDENTITY]
+    assert [asked.identity for asked in scene.asked] == [IDENTITY]
     peer.say(b"ping")
     assert scene.data == [(session, b"ping")]
     assert scene.failed == []
@@ -345,6 +346,17 @@ async def test_owner_that_does_not_ask_for_new_sessions_is_not_told(clock: Virtu
     assert peer.client.is_established
     assert transport.endpoint.session_count == 1
     transport.close()
+
+
+@virtual_time
+async def test_lookup_is_told_which_host_the_client_means(clock: VirtualClock) -> None:
+    scene = _Scene()
+    peer = _Peer(
+        scene, Client(ClientConfig(IDENTITY, PSK, server_name=b"lwm2m.example"), Entropy("c")), ADDRESS
+    )
+    peer.connect()
+    assert [asked.server_name for asked in scene.asked] == [b"lwm2m.example"]
+    scene.transport.close()
 
 
 class BrokenKeys(dict[bytes, bytes]):
