@@ -293,7 +293,7 @@ def _gateway(
     # All devices come from one address here: the limit on it would end the run, and costs nothing itself.
     flags += ["--set", "dtls.handshakes_per_minute=0"]
     # On a busy machine a commit may take longer; then the answer to be counted would be a later message.
-    flags += ["--set", "coap.empty_ack_delay_s=10"]
+    flags += ["--set", "coap.empty_ack_delay_s=0.5"]
     if fleet is not None:
         flags += ["--set", f"dtls.trust_dir={fleet.write_trust_folder(folder)}"]
     return ServerProcess(["-m", "tools.admin.main", "serve", "--db", url, *flags], 2, folder / f"{name}.log")
