@@ -34,6 +34,7 @@ def test_bench_measures_every_operation_and_checks_every_answer() -> None:
         "Register over coaps",
         "Update over coaps",
         "ECDHE-ECDSA handshake, both with certificates",
+        "the same, the device's chain not seen before",
         "request to a device, 10,000 at once",
         "notification",
         "stock aiocoap, Register",

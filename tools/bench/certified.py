@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,7 +35,13 @@ class CertifiedFleet:
     """Devices whose certificates one CA issued."""
 
     ca: x509.Certificate
+    ca_key: ec.EllipticCurvePrivateKey
     devices: Sequence[CertifiedDevice]
+
+    def renewed(self) -> CertifiedFleet:
+        """The same devices with keys and certificates that nobody has seen yet."""
+        devices = [_make_device(device.node_id, self.ca_key) for device in self.devices]
+        return replace(self, devices=devices)
 
     def write_trust_folder(self, folder: Path) -> Path:
         """A new folder below *folder* with the CA's certificate, for ``dtls.trust_dir``."""
@@ -49,7 +55,8 @@ def make_fleet(prefix: str, count: int) -> CertifiedFleet:
     """*count* devices with keys of P-256."""
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca = _issue("Benchmark CA", ca_key, "Benchmark CA", ca_key, is_ca=True)
-    return CertifiedFleet(ca, [_make_device(f"{prefix}-{index:06}", ca_key) for index in range(count)])
+    devices = [_make_device(f"{prefix}-{index:06}", ca_key) for index in range(count)]
+    return CertifiedFleet(ca, ca_key, devices)
 
 
 def _make_device(node_id: str, ca_key: ec.EllipticCurvePrivateKey) -> CertifiedDevice:

@@ -37,6 +37,7 @@ PROMISED = {
     "Register over coaps": None,
     "Update over coaps": 7.0,
     "ECDHE-ECDSA handshake, both with certificates": 64.0,
+    "the same, the device's chain not seen before": 64.0,
 }
 
 ECHO = "drained Python echo"
@@ -163,6 +164,9 @@ def _secure(devices: SecureDevices, fleet: CertifiedFleet) -> dict[str, Callable
         "Update over coaps": lambda: devices.update(5),
         "ECDHE-ECDSA handshake, both with certificates": lambda: scenarios.certified_handshakes(
             devices.server, devices.sockets, fleet.devices
+        ),
+        "the same, the device's chain not seen before": lambda: scenarios.certified_handshakes(
+            devices.server, devices.sockets, fleet.renewed().devices
         ),
     }
 
