@@ -177,7 +177,7 @@ def _build_dispatch(gateway: Gateway, registry: Registry, policy: Policy, clock:
     def hear(registration: Registration) -> None:
         gateway.commands.hear(registration)
 
-    place = RegistrationDirectory(registry, policy, clock, hear=hear).handle
+    place = RegistrationDirectory(registry, policy, clock, hear).handle
     receive = SendReceiver(registry, policy, clock, lambda: gateway.definitions.model, hear).handle
 
     def dispatch(request: Request) -> Response | Pending | None:

@@ -40,7 +40,7 @@ class SendReceiver:
         policy: Policy,
         clock: Clock,
         find_model: Callable[[], Model],
-        hear: Callable[[Registration], None] | None = None,
+        hear: Callable[[Registration], None],
     ) -> None:
         """*find_model* gives the object model as it is now; *hear* is told of each Send that is taken."""
         self._hear = hear
@@ -73,8 +73,7 @@ class SendReceiver:
         pending = Pending()
         readings = readings_of(sent.records, self._clock.wall_ms())
         self._registry.keep_values(registration.device, readings, Origin.SEND, _Answer(pending))
-        if self._hear is not None:
-            self._hear(registration)
+        self._hear(registration)
         return pending
 
     def _find(self, peer: Peer) -> Registration | None:

@@ -73,17 +73,17 @@ class RegistrationDirectory:
         registry: Registry,
         policy: Policy,
         clock: Clock,
+        hear: Callable[[Registration], None],
         create_location: Callable[[], str] | None = None,
-        hear: Callable[[Registration], None] | None = None,
     ) -> None:
-        """*create_location* gives a new unguessable segment of a path at each call.
+        """*hear* is told of each Register and Update that was accepted, about when it is answered.
 
-        *hear* is told of each Register and Update that was accepted, about when it is answered.
+        *create_location* gives a new unguessable segment of a path at each call.
         """
         self._registry = registry
         self._policy = policy
         self._clock = clock
-        self._hear = hear or _ignore
+        self._hear = hear
         self._create_location = create_location or draw_locations().__next__
 
     def handle(self, request: Request) -> Response | Pending | None:
@@ -217,7 +217,3 @@ class RegistrationDirectory:
         if registration is not None:
             self._registry.refuse(registration.node_id, peer.address, refused.text)
         return error_response(refused.reason)
-
-
-def _ignore(_registration: Registration) -> None:
-    """Nobody wants to know."""

@@ -45,7 +45,7 @@ def locations() -> Iterator[str]:
 
 @pytest.fixture
 def directory(registry: FakeRegistry, locations: Iterator[str]) -> RegistrationDirectory:
-    return RegistrationDirectory(registry, Policy(), Clock(), lambda: next(locations))
+    return RegistrationDirectory(registry, Policy(), Clock(), lambda _: None, lambda: next(locations))
 
 
 def send(directory: RegistrationDirectory, code: Code, path: str, *rest: object, **more: object) -> Message:
@@ -173,7 +173,7 @@ def test_renewal_goes_on_while_the_disk_does_not(
 def test_location_policy_lets_the_address_change(registry: FakeRegistry) -> None:
     registry.add(NODE)
     directory = RegistrationDirectory(
-        registry, Policy(nosec_binding=NosecBinding.LOCATION), Clock(), lambda: "location-1"
+        registry, Policy(nosec_binding=NosecBinding.LOCATION), Clock(), lambda _: None, lambda: "location-1"
     )
     register(directory)
     elsewhere = Address("2001:db8::7", 5683)

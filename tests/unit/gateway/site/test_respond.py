@@ -48,8 +48,10 @@ class World:
 
     def __post_init__(self) -> None:
         names = iter(("plain", "secure", *(f"new-{number}" for number in range(9))))
-        self.directory = RegistrationDirectory(self.registry, Policy(), Clock(), lambda: next(names))
-        self.receiver = SendReceiver(self.registry, Policy(), Clock(), own_model)
+        self.directory = RegistrationDirectory(
+            self.registry, Policy(), Clock(), lambda _: None, lambda: next(names)
+        )
+        self.receiver = SendReceiver(self.registry, Policy(), Clock(), own_model, lambda _: None)
         self.registry.add(PLAIN)
         self.registry.add(SECURE, Security.PSK)
         self.registry.add(FROZEN, is_frozen=True)
