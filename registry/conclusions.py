@@ -6,11 +6,12 @@ Loop thread only; called in the order of the commits.
 from __future__ import annotations
 
 from registry.axis import Axis
+from registry.changes import Alter, Attached, Change, Purge, Register, Remove
 from registry.clock import Clock
-from registry.commit import Alter, Attached, Change, CommitOutcome, Purge, Register, Remove
 from registry.events import DevicePurged, EventType, RegistrationExpired
 from registry.listeners import Listeners
 from registry.memory import Memory
+from registry.outcomes import CommitOutcome
 from registry.overlay import Overlay
 from registry.reaper import Reaper
 from registry.snapshots import Snapshots

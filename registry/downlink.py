@@ -9,18 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from registry import commands, observations, values
+from registry.batch import Batch
+from registry.changes import Attached, append_reported
 from registry.commands import CommandResult, CommandState
-from registry.commit import (
-    COMMITTED,
-    OVERTAKEN,
-    Attached,
-    Batch,
-    CommitOutcome,
-    Done,
-    append_reported,
-)
 from registry.model import Device, Origin, Reading
 from registry.observations import Observation
+from registry.outcomes import COMMITTED, OVERTAKEN, CommitOutcome, Done
 
 
 class MarkSent(Attached):

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from registry import commands, models, observations
+from registry.changes import Attached
 from registry.commands import Command, CommandResult, CommandState
-from registry.commit import Attached, CommitOutcome, Done
 from registry.downlink import EndCommand, ForgetObservation, MarkSent, PutObservation, Requeue
 from registry.model import Device, Origin, Reading
 from registry.models import StoredDefinition
 from registry.observations import Observation
+from registry.outcomes import CommitOutcome, Done
 from registry.sqlite import Database
 from registry.writer import Run
 

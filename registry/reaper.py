@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from registry.axis import Axis
+from registry.changes import Change, Purge, Remove
 from registry.clock import Clock
-from registry.commit import Change, CommitOutcome, Purge, Remove
 from registry.events import EventType
 from registry.leases import Leases
 from registry.memory import Memory
+from registry.outcomes import CommitOutcome
 from registry.overlay import Overlay
 from registry.purge import CHUNK
 

@@ -16,22 +16,9 @@ from typing import TypeVar
 
 from registry import purge, refusals, snapshots
 from registry.adoption import adopt
+from registry.changes import Alter, Attached, Change, Refuse, Register, Remove, Report
 from registry.clock import Clock, SystemClock
-from registry.commit import (
-    OVERLOADED,
-    OVERTAKEN,
-    Alter,
-    Attached,
-    Change,
-    CommitFailure,
-    CommitOutcome,
-    Committer,
-    Done,
-    Refuse,
-    Register,
-    Remove,
-    Report,
-)
+from registry.commit import Committer
 from registry.conclusions import Conclusions
 from registry.downlinkstore import DownlinkStore
 from registry.errors import DatabaseUnusable, KeyUnusable, StorageUnavailable
@@ -40,6 +27,7 @@ from registry.leases import expiry_after
 from registry.listeners import Listeners, OnEnd, OnFact, OnFault, OnRefusal
 from registry.model import Device, ObjectList, Origin, Reading, Refusal, Registration
 from registry.opening import Opened, open_parts, read_changes
+from registry.outcomes import OVERLOADED, OVERTAKEN, CommitFailure, CommitOutcome, Done
 from registry.overlay import Overlay
 from registry.reaper import Reaper
 from registry.settings import RegistrySettings

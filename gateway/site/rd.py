@@ -34,8 +34,8 @@ from gateway.messaging.handling import Request, Response, below, respond
 from gateway.messaging.pending import Pending
 from gateway.site.respond import FAILURES, Fault, error_response
 from registry.clock import Clock
-from registry.commit import CommitFailure, CommitOutcome
 from registry.model import Device, ObjectList, Registration
+from registry.outcomes import CommitFailure, CommitOutcome
 from registry.store import Registry
 
 ROOT = "rd"

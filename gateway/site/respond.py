@@ -14,7 +14,7 @@ from aiocoap.numbers.codes import Code
 from gateway.lwm2m.errors import RefusalReason
 from gateway.lwm2m.send import SendRefusal
 from gateway.messaging.handling import Response, respond
-from registry.commit import CommitFailure
+from registry.outcomes import CommitFailure
 
 
 class Fault(Enum):

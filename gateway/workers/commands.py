@@ -32,10 +32,10 @@ from gateway.workers.results import describe_answer
 from gateway.workers.turns import UNKNOWN_OUTCOME, Line, Turn, Unanswered, find_failure
 from registry.clock import Clock
 from registry.commands import Command, CommandResult, CommandState
-from registry.commit import CommitFailure, CommitOutcome
 from registry.events import EndFact, RegistrationExpired
 from registry.model import Origin, Reading, Registration
 from registry.observations import ObservationState
+from registry.outcomes import CommitFailure, CommitOutcome
 from registry.store import Registry
 
 TICK_S = 1.0

@@ -21,8 +21,8 @@ from gateway.messaging.outcomes import Answered, Outcome, TimedOut
 from gateway.messaging.remote import Remote
 from gateway.workers.relations import Relation, Relations
 from registry.clock import Clock
-from registry.commit import CommitOutcome
 from registry.model import Origin, Registration
+from registry.outcomes import CommitOutcome
 from registry.store import Registry
 
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 from gateway.lwm2m.attributes import Attributes
 from gateway.lwm2m.observation import Freshness, is_newer, silence_s
 from registry.commands import Command
-from registry.commit import CommitOutcome
 from registry.downlinkstore import DownlinkStore
 from registry.model import Registration
 from registry.observations import Observation, ObservationState
+from registry.outcomes import CommitOutcome
 
 TOKEN_BYTES = 8
 

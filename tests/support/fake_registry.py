@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from registry.commit import CommitFailure, CommitOutcome
 from registry.model import Device, ObjectList, Origin, Reading, Registration, Security
+from registry.outcomes import CommitFailure, CommitOutcome
 
 Done = Callable[[CommitOutcome], None]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from registry.administration import Administration
-from registry.commit import CommitOutcome
 from registry.model import Device, NewDevice, ObjectLink, ObjectList, Registration, Security
+from registry.outcomes import CommitOutcome
 from registry.sealing import KeySource
 from registry.settings import RegistrySettings
 from registry.sqlite import Database

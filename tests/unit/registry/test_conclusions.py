@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from registry.commit import CommitFailure
+from registry.outcomes import CommitFailure
 from tests.support.registry import Place, make_registration, register
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from registry.commands import CommandResult, CommandState, NewCommand
-from registry.commit import CommitFailure
 from registry.model import Origin, Reading, Security
 from registry.models import StoredDefinition, store_definitions
 from registry.observations import Observation, ObservationState
+from registry.outcomes import CommitFailure
 from tests.support.registry import Place
 
 READ = NewCommand("read", ("/3/0/0",), b"request", True)

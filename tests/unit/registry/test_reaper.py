@@ -3,10 +3,11 @@ from dataclasses import replace
 import pytest
 
 from registry.axis import Axis
-from registry.commit import COMMITTED, OVERTAKEN, Purge, Remove
+from registry.changes import Purge, Remove
 from registry.events import EventType
 from registry.memory import Memory
 from registry.model import Device, Security
+from registry.outcomes import COMMITTED, OVERTAKEN
 from registry.overlay import Overlay
 from registry.reaper import Reaper
 from tests.support.clock import VirtualClock

@@ -8,7 +8,6 @@ import pytest
 
 from registry import store as store_module
 from registry.administration import Administration
-from registry.commit import CommitFailure
 from registry.errors import DatabaseUnusable, KeyUnusable, StorageUnavailable
 from registry.events import (
     DeviceCreated,
@@ -20,6 +19,7 @@ from registry.events import (
     SecretReset,
 )
 from registry.model import ObjectLink, ObjectList, Origin, Reading, Security
+from registry.outcomes import CommitFailure
 from registry.sealing import KeySource
 from registry.settings import RegistrySettings
 from registry.sqlite import Database

@@ -15,8 +15,8 @@ from gateway.messaging.format import decode_request
 from gateway.messaging.handling import Response
 from gateway.messaging.pending import Pending
 from gateway.site.rd import RegistrationDirectory, draw_locations
-from registry.commit import CommitFailure
 from registry.model import Security
+from registry.outcomes import CommitFailure
 from tests.support.fake_registry import FakeRegistry
 from tests.support.requests import HOME, OBJECT_LIST, FakeRemote, answer_of, collect, request
 

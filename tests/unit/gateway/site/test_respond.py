@@ -18,8 +18,8 @@ from gateway.objectmodel import own_model
 from gateway.site.dp import SendReceiver
 from gateway.site.rd import RegistrationDirectory
 from gateway.site.respond import ANSWERS, Fault, Wrong, error_response
-from registry.commit import CommitFailure
 from registry.model import Security
+from registry.outcomes import CommitFailure
 from tests.support.conformance import Row, rows
 from tests.support.fake_registry import FakeRegistry
 from tests.support.requests import HOME, OBJECT_LIST, answer_of, read_response, request

@@ -15,10 +15,10 @@ from gateway.lwm2m.values import Type
 from gateway.messaging.outcomes import SessionGone, TimedOut, Unsent, Unusable, WasReset
 from gateway.workers.turns import Unanswered
 from registry.commands import Command, CommandState, NewCommand
-from registry.commit import CommitFailure, CommitOutcome
 from registry.downlinkstore import DownlinkStore
 from registry.model import Reading
 from registry.observations import ObservationState
+from registry.outcomes import CommitFailure, CommitOutcome
 from tests.support.downlink import NODE, Desk, FakeAsking, desk
 
 SILENT = TimedOut(is_acknowledged=False)
