@@ -27,11 +27,12 @@ from gateway.dtls.record import ContentType, Record, decode_records
 from gateway.dtls.refusal import CredentialRefusal
 from gateway.dtls.restoring import restore, restore_resumable
 from gateway.dtls.resumption import Resumables
+from gateway.dtls.sending import Outbox
 from gateway.dtls.session import Session
 from gateway.dtls.sessions import SessionTable
 from gateway.dtls.settings import EndpointConfig
 from gateway.dtls.storedstate import StoredSession
-from gateway.dtls.traffic import Outbox, Traffic
+from gateway.dtls.traffic import Traffic
 
 __all__ = ["Endpoint", "EndpointConfig"]
 
@@ -61,6 +62,7 @@ class Endpoint:
         self._front = HelloFront(config, entropy, self.counters, now)
         self._resumables = resumables = Resumables(config.max_resumable)
         self._traffic = Traffic(config, entropy, self._sessions, resumables, self.counters, self._outbox)
+        self._last_flights = self._traffic.last_flights
         # Asked for with every record of a session.
         self._find_by_cid = self._sessions.find_by_cid
         self._receive_traffic = self._traffic.receive
@@ -90,13 +92,12 @@ class Endpoint:
         except DecodeError:
             self.counters.malformed_datagrams += 1
             return ()
-        traffic = self._traffic
         if len(records) == 1:
             events = self._receive_record(records[0], address, True, now)
         else:
             events = self._receive_records(records, address, now)
-        if traffic.to_repeat is not None:
-            traffic.end_datagram()
+        if self._last_flights.to_repeat is not None:
+            self._last_flights.repeat()
         return events
 
     def provide_psk(
@@ -319,7 +320,7 @@ class Endpoint:
             self.counters.clear_application_data += 1
         elif content_type == _ALERT:
             self.counters.alerts_ignored += 1
-        elif message_type != _CLIENT_KEY_EXCHANGE or not self._traffic.receive_repeated_exchange(address):
+        elif message_type != _CLIENT_KEY_EXCHANGE or not self._last_flights.receive_exchange(address):
             self.counters.unknown_peer += 1
         return ()
 

@@ -35,13 +35,14 @@ from gateway.dtls.proof import ShownCertificate
 from gateway.dtls.record import ContentType, Record, encode_record
 from gateway.dtls.refusal import CredentialRefusal
 from gateway.dtls.resumption import Resumable, Resumables
+from gateway.dtls.sending import Outbox
 from gateway.dtls.server import ServerHandshake, ServerSettings
 from gateway.dtls.serverresumption import ResumingHandshake
 from gateway.dtls.serverstates import ASKING, State
 from gateway.dtls.sessions import SessionTable
 from gateway.dtls.settings import EndpointConfig
 from gateway.dtls.timers import Deadlines
-from gateway.dtls.traffic import Outbox, Traffic
+from gateway.dtls.traffic import Traffic
 
 _CID_TRIES: Final = 10
 _MAX_MESSAGE_SEQ: Final = 63
@@ -119,7 +120,7 @@ class Handshakes:
         if present is not None and present.is_for(verified.unchanging):
             present.repeat(now)
             return self._settle(present, present.state, now)
-        if self._traffic.is_repeated_hello(address, verified.random):
+        if self._traffic.last_flights.is_repeated_hello(address, verified.random):
             return ()
         if not self._rate.is_allowed(address.host, now):
             self._counters.handshakes_rate_limited += 1

@@ -1,4 +1,4 @@
-"""`gateway.dtls.pathchecks`, and what `traffic`, `server` and `client` make of it (RFC 9853)."""
+"""`gateway.dtls.paths`, and what `server` and `client` make of the return routability check (RFC 9853)."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ def connect(own_cid: bytes = b"", **options: object) -> tuple[RawClient, Session
     return client, client.connect()
 
 
+def connect_without_check() -> tuple[RawClient, Session]:
+    client = RawClient(hello=Hello().with_cid())
+    return client, client.connect()
+
+
 def messages(client: RawClient, kind: RoutabilityType) -> list[bytes]:
     """The cookies of the routability messages of one kind in the last replies."""
     found = [
@@ -61,6 +66,29 @@ def say(client: RawClient, kind: RoutabilityType, cookie: bytes, address: Addres
 
 def answer(client: RawClient, cookie: bytes, address: Address = ELSEWHERE) -> None:
     assert say(client, RoutabilityType.PATH_RESPONSE, cookie, address) == []
+
+
+# --- addresses in doubt
+
+
+def test_newest_record_moves_a_session_and_an_older_one_does_not() -> None:
+    client, session = connect_without_check()
+    client.say(b"5", sequence=5)
+    assert client.say(b"3", sequence=3, address=ELSEWHERE) == [ApplicationData(session, b"3")]
+    assert session.address == ADDRESS
+    client.say(b"6", sequence=6, address=ELSEWHERE)
+    assert session.address == ELSEWHERE
+    assert client.server.count("sessions_moved") == 1
+
+
+def test_return_to_the_confirmed_address_needs_no_confirmation() -> None:
+    client, session = connect_without_check()
+    client.say(b"there", address=ELSEWHERE)
+    client.say(b"further", address=Address("203.0.113.1", 1))
+    assert session.path is not None
+    client.say(b"back")
+    assert session.address == ADDRESS
+    assert session.path is None
 
 
 # --- negotiation
