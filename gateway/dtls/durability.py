@@ -17,13 +17,14 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from gateway.address import Address
+from gateway.dtls.aboveceiling import AboveCeiling, HeldRecord
 from gateway.dtls.counters import Counters
 from gateway.dtls.departed import Departed, DepartedSessions
 from gateway.dtls.journal import encode_entry
 from gateway.dtls.record import MAX_SEQUENCE, Record
 from gateway.dtls.resumption import Resumables
 from gateway.dtls.session import UNLIMITED_CEILING, UNLIMITED_SENDING, Session
-from gateway.dtls.storedstate import StoredSession, encode_session, forget_traffic_keys
+from gateway.dtls.storing import state_of
 
 RESERVED: Final = 64
 "Numbers in a block: what a crash may leave out."
@@ -33,14 +34,6 @@ ASK_AT: Final = 32
 
 AHEAD: Final = 2
 "Records above the newest that may be received before the disk knows; a crash loses them."
-
-HELD_RECORDS: Final = 4
-"Of one session."
-
-HELD_BYTES: Final = 4096
-"Of one session."
-
-HELD_TOTAL_BYTES: Final = 4 << 20
 
 FRESH_SESSIONS: Final = 1000
 "Rows of new sessions in one batch."
@@ -56,14 +49,6 @@ class Urgency(IntEnum):
     SOON = 1
     NOW = 2
     "A record is held, or a session has no numbers left."
-
-
-class HeldRecord(NamedTuple):
-    """An authentic record above its session's ceiling."""
-
-    session: Session
-    record: Record
-    address: Address
 
 
 class StoredRow(NamedTuple):
@@ -106,12 +91,10 @@ class Durability:
 
     __slots__ = (
         "_asking",
-        "_counters",
         "_departed",
         "_fresh",
         "_gone",
         "_held",
-        "_held_bytes",
         "_is_lifted",
         "_is_urgent",
         "_moved",
@@ -121,7 +104,6 @@ class Durability:
     )
 
     def __init__(self, counters: Counters, resumables: Resumables) -> None:
-        self._counters = counters
         self._resumables = resumables
         self.dirty: dict[int, Session] = {}
         "By number: sessions that have received a newer record. Whoever knows of one puts it in."
@@ -131,8 +113,7 @@ class Durability:
         self._departed = DepartedSessions()
         self._moved: set[int] = set()
         self._gone: list[int] = []
-        self._held: dict[int, list[HeldRecord]] = {}
-        self._held_bytes = 0
+        self._held = AboveCeiling(counters)
         self._sweep: Iterator[Session | Departed] | None = None
         self._is_urgent = False
         self._is_lifted = False
@@ -164,8 +145,7 @@ class Durability:
         self.dirty.pop(number, None)
         self._asking.pop(number, None)
         self._moved.discard(number)
-        for held in self._held.pop(number, ()):
-            self._held_bytes -= len(held.record.fragment)
+        self._held.drop(number)
         is_on_disk = self._fresh.pop(number, None) is None
         if self._is_lifted:
             return
@@ -197,23 +177,9 @@ class Durability:
 
     def hold(self, session: Session, record: Record, address: Address) -> None:
         """*record* is authentic and above the ceiling: keep it until that has risen, or drop it."""
-        held = self._held.get(session.number, [])
-        if any(other.record.sequence == record.sequence for other in held):
-            self._counters.replayed_records += 1
-            return
-        size = len(record.fragment)
-        if (
-            len(held) >= HELD_RECORDS
-            or sum(len(other.record.fragment) for other in held) + size > HELD_BYTES
-            or self._held_bytes + size > HELD_TOTAL_BYTES
-        ):
-            self._counters.held_records_dropped += 1
-            return
-        self._counters.records_held += 1
-        self._held[session.number] = [*held, HeldRecord(session, record, address)]
-        self._held_bytes += size
-        self.dirty[session.number] = session
-        self._is_urgent = True
+        if self._held.hold(session, record, address):
+            self.dirty[session.number] = session
+            self._is_urgent = True
 
     # --- from the owner
 
@@ -246,7 +212,8 @@ class Durability:
             entries.append(encode_entry(number, send_limit, ceiling, session.is_confirmed, address))
             promises.append(promise)
         return Batch(
-            [StoredRow(each, self._state_of(each, now, wall_ms)) for each in fresh.values()] + departed,
+            [StoredRow(each, state_of(each, self._resumables, now, wall_ms)) for each in fresh.values()]
+            + departed,
             gone,
             b"".join(entries),
             promises,
@@ -257,12 +224,13 @@ class Durability:
     def saved(self, batch: Batch) -> list[HeldRecord]:
         """*batch* is on disk: gives the records that may be received now."""
         released: list[HeldRecord] = []
+        held = self._held.by_session
         for session, ceiling, send_limit in batch.promises:
             if session.is_over:
                 continue
             session.ceiling = ceiling
             session.send_limit = send_limit
-            if self._held and session.number in self._held:
+            if held and session.number in held:
                 released += self._release(session)
         return released
 
@@ -280,13 +248,10 @@ class Durability:
         for session in sessions:
             session.ceiling = UNLIMITED_CEILING
             session.send_limit = UNLIMITED_SENDING
-        released = [held for each in self._held.values() for held in each]
-        self._held.clear()
-        self._held_bytes = 0
         self._forget_changes()
         self._fresh.clear()
         self._departed.clear()
-        return released
+        return self._held.release_all()
 
     def restore_departed(self, departed: Departed) -> None:
         """A session that ended in an earlier run can still be resumed: its row stays."""
@@ -350,42 +315,22 @@ class Durability:
             if self._resumables.find(session.session_id, now) is None:
                 self.forget(session.identity)
             else:
-                rows.append(StoredRow(session, self._state_of(session, now, wall_ms)))
+                rows.append(StoredRow(session, state_of(session, self._resumables, now, wall_ms)))
         return rows
 
     def _put_back(self, received: dict[int, Session]) -> None:
         """Sessions whose own row is not in this batch must wait for it."""
         for number in self._fresh.keys() & received.keys():
             self.dirty[number] = received.pop(number)
-            self._is_urgent = self._is_urgent or number in self._held
-
-    def _state_of(self, session: Session, now: float, wall_ms: int) -> bytes:
-        def at_ms(instant: float) -> int:
-            return max(1, wall_ms + round((instant - now) * 1000))
-
-        entry = self._resumables.find(session.session_id, now) if session.session_id else None
-        return encode_session(
-            StoredSession(
-                forget_traffic_keys(session.keys) if session.is_over else session.keys,
-                session.cid,
-                at_ms(session.established_at),
-                None if session.expires_at is None else at_ms(session.expires_at),
-                None if session.check_s is None else round(session.check_s * 1000),
-                session.credential,
-                b"" if entry is None else session.session_id,
-                b"" if entry is None else entry.master,
-                0 if entry is None else at_ms(entry.expires_at),
-                b"" if entry is None else entry.server_name,
-                session.is_over,
-            )
-        )
+            self._is_urgent = self._is_urgent or number in self._held.by_session
 
     def _promise(self, session: Session, has_received: bool) -> Promise:
         ceiling, limit = session.ceiling, session.send_limit
         if has_received:
             highest = session.window.newest
-            if self._held and session.number in self._held:
-                highest = max(highest, *(each.record.sequence for each in self._held[session.number]))
+            held = self._held.by_session
+            if held and session.number in held:
+                highest = max(highest, *(each.record.sequence for each in held[session.number]))
             if highest + AHEAD > ceiling:
                 ceiling = clamp(highest + AHEAD)
         if limit - session.next_sequence <= ASK_AT:
@@ -394,14 +339,11 @@ class Durability:
         return tuple.__new__(Promise, (session, ceiling, limit))
 
     def _release(self, session: Session) -> list[HeldRecord]:
-        held = self._held.pop(session.number)
-        ready = [each for each in held if clamp(each.record.sequence + AHEAD) <= session.ceiling]
-        waiting = [each for each in held if clamp(each.record.sequence + AHEAD) > session.ceiling]
-        if waiting:
-            self._held[session.number] = waiting
+        ceiling = session.ceiling
+        ready = self._held.release(session.number, ceiling if ceiling == MAX_SEQUENCE else ceiling - AHEAD)
+        if session.number in self._held.by_session:
             self.dirty[session.number] = session
             self._is_urgent = True
-        self._held_bytes -= sum(len(each.record.fragment) for each in ready)
         return ready
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.address import Address
+from gateway.dtls.aboveceiling import HeldRecord
 from gateway.dtls.alerts import (
     CLOSE_NOTIFY,
     Alert,
@@ -20,7 +21,7 @@ from gateway.dtls.alerts import (
     encode_alert,
 )
 from gateway.dtls.counters import Counters
-from gateway.dtls.durability import Durability, HeldRecord
+from gateway.dtls.durability import Durability
 from gateway.dtls.errors import DecodeError
 from gateway.dtls.events import ApplicationData, Event, SessionEnd, SessionEnded
 from gateway.dtls.lastflights import LastFlights

@@ -11,9 +11,6 @@ from gateway.dtls.durability import (
     AHEAD,
     ASK_AT,
     FRESH_SESSIONS,
-    HELD_BYTES,
-    HELD_RECORDS,
-    HELD_TOTAL_BYTES,
     RESERVED,
     SWEEP_SESSIONS,
     Durability,
@@ -122,41 +119,15 @@ def test_forgery_above_the_ceiling_is_not_held() -> None:
     assert (server.count("records_held"), server.count("bad_records")) == (0, 1)
 
 
-def test_session_holds_so_many_records() -> None:
-    client, _, server = connect()
-    for sequence in range(10, 11 + HELD_RECORDS):
-        client.say(b"x", sequence)
-    assert (server.count("records_held"), server.count("held_records_dropped")) == (HELD_RECORDS, 1)
-    assert len(only(ApplicationData, server.store())) == HELD_RECORDS
-
-
-def test_session_holds_so_many_bytes() -> None:
-    client, _, server = connect()
-    client.say(bytes(HELD_BYTES - 100), 10)
-    client.say(bytes(100), 11)
-    client.say(bytes(10), 12)
-    assert (server.count("records_held"), server.count("held_records_dropped")) == (2, 1)
-
-
-def test_all_sessions_hold_so_many_bytes() -> None:
-    durability = Durability(Server().endpoint.counters, Resumables(10))
-    record = Record(23, 0xFEFD, 1, 9, b"", bytes(8), bytes(HELD_BYTES))
-    room = HELD_TOTAL_BYTES // HELD_BYTES
-    for number in range(room + 1):
-        durability.hold(make_session(number), record, ADDRESS)
-    assert durability._counters.records_held == room
-    assert durability._counters.held_records_dropped == 1
-
-
 def test_room_comes_back_when_held_records_are_delivered_or_their_session_ends() -> None:
     client, session, server = connect()
     durability = server.endpoint._durability
     client.say(bytes(1000), 10)
     server.store()
-    assert durability._held_bytes == 0
+    assert durability._held.size_bytes == 0
     client.say(bytes(1000), 50)
     server.endpoint.end_session(session, server.now)
-    assert durability._held_bytes == 0
+    assert durability._held.size_bytes == 0
     assert server.store() == []
 
 
