@@ -36,22 +36,10 @@ from typing import Final
 
 from gateway.dtls.alerts import AlertDescription, decode_alert, encode_alert, fatal
 from gateway.dtls.clientexchange import ClientExchange
+from gateway.dtls.clientoffer import check_answer, offered_extensions
 from gateway.dtls.errors import AlertError, DecodeError
 from gateway.dtls.events import HandshakeFailure
-from gateway.dtls.extensions import (
-    CertificateType,
-    ExtensionType,
-    decode_rrc,
-    encode_certificate_types,
-    encode_connection_id,
-    encode_ec_point_formats,
-    encode_max_fragment_length,
-    encode_record_size_limit,
-    encode_renegotiation_info,
-    encode_server_name,
-    encode_signature_algorithms,
-    encode_supported_groups,
-)
+from gateway.dtls.extensions import ExtensionType
 from gateway.dtls.flight import (
     CHANGE_CIPHER_SPEC,
     FlightMessage,
@@ -96,7 +84,6 @@ from gateway.dtls.replay import ReplayWindow
 from gateway.dtls.resumption import ClientResumable
 from gateway.dtls.session import Keys
 from gateway.dtls.settings import ClientConfig
-from gateway.dtls.signatures import SCHEMES
 from gateway.dtls.suites import SUITES, KeyExchange
 
 _ALERT: Final = int(ContentType.ALERT)
@@ -156,7 +143,7 @@ class ClientHandshake:
         self._config = config
         self._entropy = entropy
         self._random = entropy(RANDOM_BYTES)
-        self._extensions = _offered_extensions(config)
+        self._extensions = offered_extensions(config)
         self._writer = RecordWriter()
         self._inbox = MessageInbox(0, _MAX_MESSAGE_BYTES, _MAX_AHEAD)
         self._message_seq = 0
@@ -316,17 +303,18 @@ class ClientHandshake:
         self._send_hello(cookie, now)
 
     def _receive_server_hello(self, message: HandshakeMessage, now: float) -> None:
+        config = self._config
         hello = decode_server_hello(message.body)
-        self._check(hello)
+        check_answer(hello, config, self._extensions)
         suite = SUITES[hello.cipher_suite]
         self._server_hello = hello
         self._writer.limit(sizes_of(hello.extensions, is_client=True))
         self._messages.append(message.encode())
-        resumable = self._config.resumable
+        resumable = config.resumable
         if resumable is not None and hello.session_id == resumable.session_id:
             self._resume(resumable, hello)
             return
-        self._exchange = ClientExchange(self._config, suite, self._random, hello, self._entropy)
+        self._exchange = ClientExchange(config, suite, self._random, hello, self._entropy)
         self.state = _AFTER_HELLO[suite.key_exchange]
 
     def _resume(self, resumable: ClientResumable, hello: ServerHello) -> None:
@@ -338,20 +326,6 @@ class ClientHandshake:
         self._retransmission.stop()
         self._give_up_at += self._retransmission.interval_s
         self.state = State.CHANGE
-
-    def _check(self, hello: ServerHello) -> None:
-        if hello.version != DTLS_1_2:
-            raise AlertError(AlertDescription.PROTOCOL_VERSION, f"version {hello.version:#x}")
-        if hello.cipher_suite not in self._config.suites or hello.cipher_suite not in SUITES:
-            raise AlertError(AlertDescription.ILLEGAL_PARAMETER, "a suite that was not offered")
-        if not hello.extensions.keys() <= self._extensions.keys():
-            raise AlertError(AlertDescription.UNSUPPORTED_EXTENSION, "an extension that was not offered")
-        if hello.renegotiation_info:
-            raise AlertError(AlertDescription.HANDSHAKE_FAILURE, "renegotiation in a first handshake")
-        if ExtensionType.RRC in hello.extensions:
-            decode_rrc(hello.extensions[ExtensionType.RRC])
-            if hello.connection_id is None:
-                raise AlertError(AlertDescription.ILLEGAL_PARAMETER, "rrc without connection IDs")
 
     def _receive_certificate(self, message: HandshakeMessage, now: float) -> None:
         self._taken.take_certificate(message.body)
@@ -453,40 +427,3 @@ _AFTER_HELLO: Final = {
     KeyExchange.ECDHE_PSK: State.SHARE,
     KeyExchange.ECDHE_ECDSA: State.CERTIFICATE,
 }
-
-
-def _offered_extensions(config: ClientConfig) -> dict[int, bytes]:
-    extensions: dict[int, bytes] = {ExtensionType.RENEGOTIATION_INFO: encode_renegotiation_info()}
-    if config.extended_master_secret:
-        extensions[ExtensionType.EXTENDED_MASTER_SECRET] = b""
-    if config.cid is not None:
-        extensions[ExtensionType.CONNECTION_ID] = encode_connection_id(config.cid)
-        if config.return_routability:
-            extensions[ExtensionType.RRC] = b""
-    if config.max_fragment_length is not None:
-        length = encode_max_fragment_length(config.max_fragment_length)
-        extensions[ExtensionType.MAX_FRAGMENT_LENGTH] = length
-    if config.record_size_limit is not None:
-        extensions[ExtensionType.RECORD_SIZE_LIMIT] = encode_record_size_limit(config.record_size_limit)
-    if config.server_name is not None:
-        extensions[ExtensionType.SERVER_NAME] = encode_server_name(config.server_name)
-    suites = [SUITES[number] for number in config.suites if number in SUITES]
-    if config.encrypt_then_mac and any(suite.is_cbc for suite in suites):
-        extensions[ExtensionType.ENCRYPT_THEN_MAC] = b""
-    if any(suite.key_exchange.is_ephemeral for suite in suites):
-        extensions[ExtensionType.SUPPORTED_GROUPS] = encode_supported_groups(config.groups)
-        extensions[ExtensionType.EC_POINT_FORMATS] = encode_ec_point_formats()
-    if any(suite.key_exchange.has_certificates for suite in suites):
-        extensions |= _certificate_extensions(config)
-    return extensions
-
-
-def _certificate_extensions(config: ClientConfig) -> dict[int, bytes]:
-    extensions: dict[int, bytes] = {ExtensionType.SIGNATURE_ALGORITHMS: encode_signature_algorithms(SCHEMES)}
-    for extension, types in (
-        (ExtensionType.CLIENT_CERTIFICATE_TYPE, config.client_certificate_types),
-        (ExtensionType.SERVER_CERTIFICATE_TYPE, config.server_certificate_types),
-    ):
-        if types != (CertificateType.X509,):
-            extensions[extension] = encode_certificate_types(types)
-    return extensions

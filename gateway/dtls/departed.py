@@ -1,6 +1,7 @@
 """Sessions that are over while their peer may come back by their id: what of them stays on disk.
 
-Knows which rows there are, one for each identity. When one is written is `durability`'s, what is in it `storing`'s.
+Knows which rows there are, one for each identity. When one is written is `durability`'s, what is in it
+`storing`'s.
 """
 
 from __future__ import annotations
