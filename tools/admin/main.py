@@ -12,7 +12,7 @@ from tools.admin import command, device, events, model, serve, serverkey
 from tools.admin.border import CommandGroup, LateCommand, tell_of_a_bug
 from tools.admin.flags import show_flags_bare
 
-_ASKING = {
+_OPERATIONS = {
     "read": "Read resources of a device.",
     "observe": "Have a device tell of changes.",
     "cancel": "End an observation.",
@@ -26,8 +26,8 @@ _ASKING = {
 
 LATE = (
     *(
-        LateCommand(name, text, "tools.admin.asking", takes_minus=name == "write")
-        for name, text in _ASKING.items()
+        LateCommand(name, text, "tools.admin.operations", takes_minus=name == "write")
+        for name, text in _OPERATIONS.items()
     ),
     LateCommand("values", "Show the values that a device has told.", "tools.admin.values"),
     LateCommand("watch", "Print values as devices tell them.", "tools.admin.values"),
@@ -39,7 +39,7 @@ ORDER = (
     "serve",
     "device",
     "server-key",
-    *_ASKING,
+    *_OPERATIONS,
     "command",
     "values",
     "watch",
