@@ -10,22 +10,24 @@ one tick a second: no task and no timer for a command. Knows no sockets; CoAP is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from gateway.lwm2m.answers import Answer, Response, read_answer
+from gateway.lwm2m.answers import read_answer
 from gateway.lwm2m.errors import DecodeError
 from gateway.lwm2m.model import Model
 from gateway.lwm2m.negotiation import DeviceProfile
 from gateway.lwm2m.operationcodec import decode_operation
-from gateway.lwm2m.operations import Cancel, Observe, Operation, WriteAttributes
+from gateway.lwm2m.operations import Cancel, Observe
 from gateway.lwm2m.queuemode import AwakeWindows
 from gateway.lwm2m.readings import readings_of
 from gateway.lwm2m.registration import Policy
 from gateway.lwm2m.requests import Refusal, prepare, prepare_again
 from gateway.messaging.link import Link
-from gateway.messaging.outcomes import Answered, Outcome, SessionGone, TimedOut, Unusable, WasReset
+from gateway.messaging.outcomes import Answered, Outcome, SessionGone, TimedOut
 from gateway.messaging.remote import Remote
+from gateway.workers.ends import PASSING, Ends
 from gateway.workers.notifications import Notifications
+from gateway.workers.observing import Observing
 from gateway.workers.periodic import PeriodicWorker
 from gateway.workers.relations import Relation, Relations
 from gateway.workers.results import describe_answer
@@ -35,16 +37,12 @@ from registry.commands import Command, CommandResult, CommandState
 from registry.events import EndFact, RegistrationExpired
 from registry.model import Origin, Reading, Registration
 from registry.observations import ObservationState
-from registry.outcomes import CommitFailure, CommitOutcome
+from registry.outcomes import CommitOutcome
 from registry.store import Registry
 
 TICK_S = 1.0
 
 EXPIRED = "not sent within its time"
-UNSTORABLE = "the answer holds a value that cannot be stored"
-
-_PASSING = (CommitFailure.STORAGE, CommitFailure.OVERLOADED)
-"What keeps a change from being written for a while only."
 
 
 class Reach(Protocol):
@@ -54,15 +52,6 @@ class Reach(Protocol):
     def link(self) -> Link: ...
 
     def find_remote(self, identity: str | None, address: str) -> Remote | None: ...
-
-
-class _End(NamedTuple):
-    """How a command has ended."""
-
-    command: Command
-    state: CommandState
-    result: CommandResult
-    readings: Sequence[Reading] = ()
 
 
 class Commands(PeriodicWorker):
@@ -89,8 +78,9 @@ class Commands(PeriodicWorker):
         self._call_soon = call_soon
         self._awake = AwakeWindows(awake_s)
         self._lines: dict[int, Line] = {}
-        self._unwritten: list[_End] = []
+        self._ends = Ends(self._store)
         self.relations = Relations(self._store, entropy)
+        self._observing = Observing(self.relations, clock)
         notifications = Notifications(
             registry, reach.link, self.relations, clock, policy, find_model, self.hear, self._awake.end
         )
@@ -149,9 +139,7 @@ class Commands(PeriodicWorker):
             for command in line.overdue(wall_ms):
                 self._end(command, CommandState.EXPIRED, CommandResult(error=EXPIRED))
             self._advance(number)
-        unwritten, self._unwritten = self._unwritten, []
-        for end in unwritten:
-            self._write(end)
+        self._ends.write_again()
 
     # --- turns
 
@@ -219,7 +207,7 @@ class Commands(PeriodicWorker):
         if isinstance(request, Refusal):
             self._fail(command, request.text)
             return
-        relation = self._relation_of(command, operation)
+        relation = self._observing.begin(command, operation)
         if relation is None and isinstance(operation, Cancel):
             self._fail(command, "nothing is observed there")
             return
@@ -227,24 +215,13 @@ class Commands(PeriodicWorker):
         line.turn = turn
         self._store.mark_sent(command, lambda outcome: self._send(turn, command, outcome))
 
-    def _relation_of(self, command: Command, operation: Operation) -> Relation | None:
-        if isinstance(operation, Cancel):
-            return self.relations.find_same(command.device, command.paths)
-        if not isinstance(operation, Observe):
-            return None
-        relation = self.relations.want(
-            command, operation.attributes, self._clock.monotonic(), self._clock.wall_ms()
-        )
-        relation.is_asked = True
-        return relation
-
     def _send(self, turn: Turn, command: Command, outcome: CommitOutcome) -> None:
         line = self._lines.get(command.device)
         if line is None or line.turn is not turn:
             return
         if not outcome.is_committed:
             self._rest(turn)
-            if outcome.failure not in _PASSING:
+            if outcome.failure not in PASSING:
                 self._drop(command)
             return
         # It may have moved, or come back in another session, while this was written.
@@ -285,7 +262,7 @@ class Commands(PeriodicWorker):
             return
         is_repeat = command is not None and command.attempts > 0
         answer = read_answer(turn.operation, turn.profile, response, is_repeat=is_repeat)
-        self._note_answer(turn, answer, response, outcome.sequence)
+        self._observing.take_answer(turn, answer, response, outcome.sequence)
         readings = readings_of(answer.records, self._clock.wall_ms())
         self._rest(turn)
         if command is not None:
@@ -296,57 +273,20 @@ class Commands(PeriodicWorker):
             self._registry.keep_values(number, readings, Origin.NOTIFY, _ignore)
         self._advance(number)
 
-    def _note_answer(self, turn: Turn, answer: Answer, response: Response, sequence: int | None) -> None:
-        """What an answer means for the observations."""
-        relation, operation = turn.relation, turn.operation
-        now = self._clock.monotonic()
-        if isinstance(operation, WriteAttributes) and answer.code.startswith("2."):
-            self.relations.write_attributes(
-                turn.registration.device, str(operation.path), operation.attributes
-            )
-        elif relation is None:
-            return
-        elif isinstance(operation, Cancel):
-            self.relations.forget(relation)
-        elif answer.code.startswith("2.") and response.has_observe:
-            self.relations.establish(relation, turn.registration.location, now)
-            relation.take(sequence or 0, now)
-        else:
-            self._refuse(turn, relation)
-
     def _conclude_unanswered(self, turn: Turn, outcome: Unanswered) -> None:
         is_queue_mode, command = turn.registration.is_queue_mode, turn.command
         if command is None:
-            self._conclude_set_up(turn, outcome)
+            self._rest(turn)
+            if self._observing.fail_set_up(turn, outcome):
+                self._advance(turn.registration.device)
             return
         error = find_failure(outcome, is_repeatable=command.is_repeatable, is_queue_mode=is_queue_mode)
         if error is None:
             self._wait_again(turn, command)
             return
-        if turn.relation is not None:
-            if not isinstance(turn.operation, Cancel):
-                self._refuse(turn, turn.relation)
-            elif isinstance(outcome, WasReset | Unusable):
-                self.relations.forget(turn.relation)
+        self._observing.fail_command(turn, outcome)
         self._rest(turn)
         self._fail(command, error)
-
-    def _conclude_set_up(self, turn: Turn, outcome: Unanswered) -> None:
-        """No answer to what was asked on account of an observation."""
-        relation, is_queue_mode = turn.relation, turn.registration.is_queue_mode
-        assert relation is not None, "on account of one of both"
-        self._rest(turn)
-        if isinstance(outcome, WasReset | Unusable) or (isinstance(outcome, TimedOut) and not is_queue_mode):
-            self._refuse(turn, relation)
-            self._advance(turn.registration.device)
-        else:
-            # It sleeps or has no session: the next try comes when it is heard again, or with the tick.
-            self.relations.lose(relation)
-
-    def _refuse(self, turn: Turn, relation: Relation) -> None:
-        """It was not set up. Another try comes later, unless the command in vain was all that wanted it."""
-        if not relation.is_for_command:
-            self.relations.refuse(relation, turn.registration.location, self._clock.monotonic())
 
     def _give_up(self, number: int) -> None:
         """A device that has registered anew or has moved will not answer what it was asked before."""
@@ -386,20 +326,8 @@ class Commands(PeriodicWorker):
         result: CommandResult,
         readings: Sequence[Reading] = (),
     ) -> None:
-        self._write(_End(command, state, result, readings))
+        self._ends.write(command, state, result, readings)
         self._drop(command)
-
-    def _write(self, end: _End) -> None:
-        """Have the end committed; when the disk will not have it now, later."""
-
-        def done(outcome: CommitOutcome) -> None:
-            if outcome.failure in _PASSING:
-                self._unwritten.append(end)
-            elif outcome.failure is CommitFailure.INVALID:
-                result = CommandResult(end.result.code, end.result.format, error=UNSTORABLE)
-                self._write(_End(end.command, CommandState.FAILED, result))
-
-        self._store.end(end.command, end.state, end.result, done, end.readings)
 
     def _drop(self, command: Command) -> None:
         self.relations.abandon(command)

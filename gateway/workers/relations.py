@@ -1,7 +1,7 @@
 """Observations: which there are, what comes under their tokens, and when they are to be set up anew.
 
-The registry keeps them; here they are in memory while the gateway runs. What is sent, and when, is
-`gateway.workers.commands`'.
+The registry keeps them; here they are in memory while the gateway runs. What requests do to them is
+`gateway.workers.observing`'s, when requests are sent `gateway.workers.commands`'.
 """
 
 from __future__ import annotations

@@ -9,22 +9,29 @@ from typing import Any, NamedTuple, cast
 
 from gateway.commanding import make_command
 from gateway.lwm2m.answers import Response
-from gateway.lwm2m.operations import Operation
+from gateway.lwm2m.operations import Execute, Observe, Operation, Read
+from gateway.lwm2m.path import parse_path
 from gateway.lwm2m.registration import Policy
 from gateway.lwm2m.requests import Refusal, Request
 from gateway.messaging.link import Link, Notification
-from gateway.messaging.outcomes import Answered, Outcome
+from gateway.messaging.outcomes import Answered, Outcome, TimedOut
 from gateway.messaging.remote import Remote
 from gateway.objectmodel import own_model
 from gateway.workers.commands import Commands
-from registry.commands import Command, NewCommand
+from registry.commands import Command, CommandState, NewCommand
 from registry.model import Registration, Security
 from registry.observations import Observation
+from registry.outcomes import CommitFailure, CommitOutcome
 from registry.store import Registry
 from tests.support.registry import Place, let_loop_run, register
 
 TEXT = 0
 NODE = "meter-7"
+SILENT = TimedOut(is_acknowledged=False)
+SENSOR = parse_path("/3303/0/5700")
+READ = Read((parse_path("/3/0/9"),))
+OBSERVE = Observe((SENSOR,))
+EXECUTE = Execute(parse_path("/3/0/4"))
 
 
 class FakeRemote(NamedTuple):
@@ -216,3 +223,27 @@ async def desk(folder: File, *, is_registered: bool = True, **registration: Any)
         if is_registered:
             await at.register(**registration)
         yield at
+
+
+def state(at: Desk, command: Command) -> tuple[CommandState, str | None]:
+    found = at.look(command)
+    return found.state, found.result.error
+
+
+async def observed(at: Desk, sequence: int = 1) -> FakeAsking:
+    """The sensor is observed; the request that did it."""
+    await at.ask(OBSERVE)
+    asking = at.link.asked[-1]
+    asking.answer("2.05", b"21.5", sequence=sequence)
+    await at.settle()
+    return asking
+
+
+def failing(failure: CommitFailure) -> Callable[..., None]:
+    """In place of a method of the store: its last function hears that nothing was committed."""
+
+    def fail(*arguments: object) -> None:
+        done = next(each for each in arguments if callable(each))
+        done(CommitOutcome(failure))
+
+    return fail

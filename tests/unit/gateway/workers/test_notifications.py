@@ -13,7 +13,7 @@ from gateway.messaging.clientcodec import Reply
 from gateway.messaging.link import Notification
 from gateway.messaging.outcomes import TimedOut
 from registry.observations import ObservationState
-from tests.support.downlink import NODE, TEXT, Desk, FakeRemote, desk
+from tests.support.downlink import NODE, TEXT, FakeRemote, desk, observed
 
 PATH = "/3303/0/5700"
 ELSEWHERE, STRANGER = FakeRemote(None, "192.0.2.1:6000"), FakeRemote(None, "192.0.2.99:5683")
@@ -27,17 +27,9 @@ def first_block() -> Notification:
     return value(b"x" * 16)._replace(first_block=Reply(0x45, b"", payload=b"x" * 16))
 
 
-async def observed(at: Desk) -> bytes:
-    """The token of an observation of the sensor."""
-    await at.ask(Observe((parse_path(PATH),)))
-    at.link.asked[-1].answer("2.05", b"21.5", sequence=1)
-    await at.settle()
-    return at.observations[0].token
-
-
 async def test_value_is_kept_and_the_device_is_heard(tmp_path: File) -> None:
     async with desk(tmp_path, binding="UQ") as at:
-        token = await observed(at)
+        token = (await observed(at)).token
         await at.tick(94)
         await at.ask(Observe((parse_path("/3"),)))
         count = len(at.link.asked)
@@ -57,7 +49,7 @@ async def test_unknown_token_is_nobodys(tmp_path: File) -> None:
 
 async def test_token_of_a_device_that_is_not_registered_is_nobodys(tmp_path: File) -> None:
     async with desk(tmp_path) as at:
-        token = await observed(at)
+        token = (await observed(at)).token
         at.place.clock.advance(400)
         at.registry.expire(at.place.clock.monotonic())
         await at.settle()
@@ -66,14 +58,14 @@ async def test_token_of_a_device_that_is_not_registered_is_nobodys(tmp_path: Fil
 
 async def test_token_in_the_mouth_of_another_is_nobodys(tmp_path: File) -> None:
     async with desk(tmp_path) as at:
-        token = await observed(at)
+        token = (await observed(at)).token
         assert not at.notify(token, value(b"22.5"), STRANGER)
         assert not at.notify(token, value(b"22.5"), FakeRemote(NODE, "192.0.2.1:5683"))
 
 
 async def test_device_may_notify_in_another_session_of_its_own(tmp_path: File) -> None:
     async with desk(tmp_path, identity=NODE) as at:
-        token = await observed(at)
+        token = (await observed(at)).token
         assert at.notify(token, value(b"22.5", 2), FakeRemote(NODE, "192.0.2.50:1"))
         assert not at.notify(token, value(b"23.5", 3), FakeRemote("meter-8", "192.0.2.1:5683"))
         assert not at.notify(token, value(b"23.5", 3), FakeRemote(None, "192.0.2.1:5683"))
@@ -83,7 +75,7 @@ async def test_device_may_notify_in_another_session_of_its_own(tmp_path: File) -
 
 async def test_port_of_a_device_is_followed(tmp_path: File) -> None:
     async with desk(tmp_path) as at:
-        token = await observed(at)
+        token = (await observed(at)).token
         assert at.notify(token, value(b"22.5"), ELSEWHERE)
         await at.settle()
         registration = at.registry.find_registration(f"at-{NODE}")
@@ -93,7 +85,7 @@ async def test_port_of_a_device_is_followed(tmp_path: File) -> None:
 
 async def test_older_notification_changes_nothing(tmp_path: File) -> None:
     async with desk(tmp_path) as at:
-        token = await observed(at)
+        token = (await observed(at)).token
         assert at.notify(token, value(b"23.5", 9))
         assert at.notify(token, value(b"22.5", 8))
         await at.settle()
@@ -107,7 +99,7 @@ async def test_device_that_ends_an_observation_is_asked_again(
     tmp_path: File, notification: Notification
 ) -> None:
     async with desk(tmp_path) as at:
-        token = await observed(at)
+        token = (await observed(at)).token
         assert at.notify(token, notification)
         await at.settle()
         assert at.observations[0].state is ObservationState.WANTED
@@ -119,7 +111,7 @@ async def test_device_that_ends_an_observation_is_asked_again(
 @pytest.mark.parametrize("payload", [b"warm", b""])
 async def test_what_cannot_be_read_changes_nothing(tmp_path: File, payload: bytes) -> None:
     async with desk(tmp_path) as at:
-        token = await observed(at)
+        token = (await observed(at)).token
         unknown = Notification(Response("2.05", 61_000, payload, True), 5, None)
         for notification in (value(payload, 4), unknown):
             assert at.notify(token, notification)
@@ -130,7 +122,7 @@ async def test_what_cannot_be_read_changes_nothing(tmp_path: File, payload: byte
 
 async def test_request_of_another_version_of_ours_keeps_nothing(tmp_path: File) -> None:
     async with desk(tmp_path) as at:
-        token = await observed(at)
+        token = (await observed(at)).token
         at.place.execute("UPDATE observation SET request = x'ff'")
         at.worker = at.make_worker()
         await at.worker.start()
@@ -141,7 +133,7 @@ async def test_request_of_another_version_of_ours_keeps_nothing(tmp_path: File) 
 
 async def test_rest_of_a_long_one_is_fetched(tmp_path: File) -> None:
     async with desk(tmp_path) as at:
-        token = await observed(at)
+        token = (await observed(at)).token
         assert at.notify(token, first_block())
         (fetched,) = at.link.fetched
         assert (fetched.token, fetched.request.path) == (token, ("3303", "0", "5700"))
@@ -153,7 +145,7 @@ async def test_rest_of_a_long_one_is_fetched(tmp_path: File) -> None:
 
 async def test_device_that_does_not_give_the_rest_sleeps(tmp_path: File) -> None:
     async with desk(tmp_path, binding="UQ") as at:
-        token = await observed(at)
+        token = (await observed(at)).token
         at.notify(token, first_block())
         at.link.fetched[0].end(TimedOut(is_acknowledged=False))
         count = len(at.link.asked)
