@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from registry import purge, refusals, snapshots
+from registry import refusals
 from registry.adoption import adopt
 from registry.changes import Alter, Attached, Change, Refuse, Register, Remove, Report
 from registry.clock import Clock, SystemClock
 from registry.commit import Committer
 from registry.conclusions import Conclusions
 from registry.downlinkstore import DownlinkStore
-from registry.errors import DatabaseUnusable, KeyUnusable, StorageUnavailable
+from registry.errors import KeyUnusable
 from registry.events import EventType
 from registry.leases import expiry_after
 from registry.listeners import Listeners, OnEnd, OnFact, OnFault, OnRefusal
@@ -33,10 +32,10 @@ from registry.reaper import Reaper
 from registry.settings import RegistrySettings
 from registry.snapshots import Snapshots
 from registry.sqlite import Database
+from registry.upkeep import Upkeep
 from registry.vault import Vault
 from registry.writer import GroupWriter
 
-_CHANGES_PER_CHECKPOINT = 2000
 _INTERRUPTED = CommitOutcome(CommitFailure.STORAGE, "the commit was interrupted")
 
 T = TypeVar("T")
@@ -81,6 +80,7 @@ class Registry:
         self._snapshots = Snapshots(self._memory, self._axis, clock)
         self._limiter = refusals.RefusalLimiter(clock.monotonic())
         self._listeners = Listeners()
+        self._upkeep = Upkeep(self._run, database, self._snapshots, settings, clock, self._listeners)
         self._conclusions = Conclusions(
             self._memory,
             self._overlay,
@@ -97,7 +97,6 @@ class Registry:
         self.vault = Vault(self._run, database, opened.keyring)
         "The gateway's own key, and the file of its sessions."
 
-        self._uncheckpointed = 0
         self._is_closed = False
         self.refusals_suppressed = 0
         "Refusals that were not recorded, because there were too many."
@@ -155,11 +154,7 @@ class Registry:
         self._is_closed = True
         try:
             await self._writer.flush()
-            snapshot = self._snapshots.take(is_last=True)
-            for moves in snapshot.chunk_moves():
-                await self._run(partial(snapshots.write_moves, self._database, moves))
-            await self._run(partial(snapshots.write_leases, self._database, snapshot))
-            await self._run(partial(self._database.checkpoint, truncate=True))
+            await self._upkeep.finish()
         finally:
             await self._release()
 
@@ -381,14 +376,7 @@ class Registry:
         Raises:
             StorageUnavailable: nothing is lost, the next one writes it.
         """
-        snapshot = self._snapshots.take()
-        try:
-            for moves in snapshot.chunk_moves():
-                await self._run(partial(snapshots.write_moves, self._database, moves))
-            await self._run(partial(snapshots.write_leases, self._database, snapshot))
-        except (DatabaseUnusable, StorageUnavailable):
-            self._snapshots.put_back(snapshot)
-            raise
+        await self._upkeep.snapshot()
 
     async def prune_events(self) -> None:
         """Delete old events and refusals, and rows that nothing refers to any more; call it every hour.
@@ -398,36 +386,18 @@ class Registry:
         Raises:
             StorageUnavailable: the rest goes next time.
         """
-        keep_s = self._settings.events_keep_s
-        await self._run_chunks(purge.prune_history, keep_s)
-        await self._run_chunks(purge.prune_values, self._settings.events_keep_values_s)
-        await self._run_chunks(purge.prune_commands, keep_s)
-        await self._run_chunks(purge.remove_orphans, keep_s)
+        await self._upkeep.prune()
 
     # Conclusions: a commit is reported, in the loop's thread and in order
 
     def _conclude(self, change: Change, outcome: CommitOutcome) -> None:
         if outcome.is_committed:
-            self._note_commit()
+            if self._listeners.fault is not None:
+                self._listeners.tell_fault(None)
+            self._upkeep.note_commit()
         elif outcome.failure is CommitFailure.STORAGE:
             self._listeners.tell_fault(outcome.detail)
         self._conclusions.conclude(change, outcome)
-
-    def _note_commit(self) -> None:
-        if self._listeners.fault is not None:
-            self._listeners.tell_fault(None)
-        self._uncheckpointed += 1
-        if self._uncheckpointed >= _CHANGES_PER_CHECKPOINT:
-            self._uncheckpointed = 0
-            self._run(self._database.checkpoint).add_done_callback(self._note_checkpoint)
-
-    def _note_checkpoint(self, future: asyncio.Future[None]) -> None:
-        error = future.exception()
-        if isinstance(error, DatabaseUnusable | StorageUnavailable):
-            # The log holds everything still; the next one tries again.
-            self._listeners.tell_fault(str(error))
-        elif error is not None:
-            raise error
 
     # Odds and ends of the above
 
@@ -447,16 +417,6 @@ class Registry:
 
     def _run(self, job: Callable[[], T]) -> asyncio.Future[T]:
         return self._loop.run_in_executor(self._executor, job)
-
-    async def _run_chunks(
-        self, delete_chunk: Callable[[sqlite3.Connection, int, int], int], keep_s: int
-    ) -> None:
-        while await self._run(partial(self._delete_chunk, delete_chunk, keep_s)):
-            pass
-
-    def _delete_chunk(self, delete_chunk: Callable[[sqlite3.Connection, int, int], int], keep_s: int) -> int:
-        with self._database.transaction() as connection:
-            return delete_chunk(connection, self._clock.wall_ms(), keep_s)
 
     async def _release(self) -> None:
         self._is_closed = True

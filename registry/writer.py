@@ -7,7 +7,7 @@ a time; what arrives meanwhile forms the next.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Generic, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Run(Protocol):
     """Runs a job in the writer's thread, between groups."""
 
-    def __call__(self, job: Callable[[], T], /) -> Awaitable[T]: ...
+    def __call__(self, job: Callable[[], T], /) -> asyncio.Future[T]: ...
 
 
 class GroupWriter(Generic[Item, Outcome]):
