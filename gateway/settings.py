@@ -50,7 +50,7 @@ def _check_host(value: object) -> object:
 
 def _check_suite(value: object) -> object:
     if isinstance(value, str) and by_name(value) is None:
-        close = difflib.get_close_matches(value, [suite.name for suite in SUITES.values()], n=1)
+        close = difflib.get_close_matches(value.upper(), [suite.name for suite in SUITES.values()], n=1)
         hint = f"did you mean {close[0]}?" if close else "docs/security.md names them all"
         raise ValueError(f"no cipher suite {value!r}; {hint}")
     return value
@@ -242,6 +242,13 @@ class DtlsSettings(Section):
 
     hello_fragments_s: Annotated[float, Field(ge=0.1, le=600), Seconds] = 5.0
     "How long such a fragment is kept."
+
+    @model_validator(mode="after")
+    def _check_suites(self) -> Self:
+        chosen = [suite for suite in map(by_name, self.suites) if suite is not None]
+        if self.cbc == "off" and all(suite.is_cbc for suite in chosen):
+            raise ValueError("cbc is off and suites names CBC suites only: no handshake would succeed")
+        return self
 
 
 class CoapSettings(Section):

@@ -34,7 +34,7 @@ def load_server_files(certificate_file: Path | None, private_key_file: Path | No
     except DecodeError as error:
         raise CredentialError(
             f"dtls.private_key_file {private_key_file}: {error.what}; "
-            "give an unencrypted PEM key (PKCS #8 or SEC 1)"
+            "give an unencrypted PEM key on P-256 (PKCS #8 or SEC 1)"
         ) from None
     try:
         return make_credential(key, chain)
@@ -79,4 +79,6 @@ def _read(path: Path, setting: str, *, is_secret: bool = False) -> bytes:
     try:
         return read_file(path, is_secret=is_secret)
     except OSError as error:
-        raise CredentialError(f"{setting} {path}: cannot be used: {error.strerror}") from None
+        # Faults of our own finding say themselves what to do.
+        remedy = "" if error.errno is None else "; name a file that the gateway may read"
+        raise CredentialError(f"{setting} {path}: cannot be used: {error.strerror}{remedy}") from None

@@ -81,5 +81,8 @@ def _list(folder: Path) -> list[Path]:
     try:
         names = os.listdir(folder)
     except OSError as error:
-        raise CredentialError(f"dtls.trust_dir {folder}: cannot be read: {error.strerror}") from None
+        raise CredentialError(
+            f"dtls.trust_dir {folder}: cannot be read: {error.strerror}; "
+            "name a folder that the gateway may read"
+        ) from None
     return [folder / name for name in sorted(names) if name.lower().endswith(SUFFIXES)]

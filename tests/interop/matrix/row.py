@@ -11,6 +11,7 @@ from gateway.dtls.suites import SUITES
 
 PSK, X509, RPK = "psk", "x509", "rpk"
 NO_CID, CID_SENT, CID_BOTH = "none", "sent", "both"
+AEAD, ETM, MTE = "aead", "encrypt-then-MAC", "MAC-then-encrypt"
 
 
 class Row(NamedTuple):
@@ -19,6 +20,9 @@ class Row(NamedTuple):
     suite: int
     authentication: str
     "``psk``, ``x509`` or ``rpk``."
+
+    protection: str
+    "``aead``; in a CBC suite ``encrypt-then-MAC`` (RFC 7366) or ``MAC-then-encrypt``."
 
     cid: str
     "``none``; ``sent``: the client sends ours; ``both``: and wants one in answers."
@@ -33,6 +37,7 @@ class Row(NamedTuple):
     def name(self) -> str:
         """For test ids and tables."""
         words = [SUITES[self.suite].name, self.authentication]
+        words += [self.protection] if self.protection != AEAD else []
         words += [f"cid {self.cid}"] if self.cid != NO_CID else []
         words += ["resumed"] if self.is_resumed else []
         words += [f"mtu {self.mtu_bytes}"] if self.mtu_bytes else []
@@ -47,6 +52,9 @@ class Abilities:
     "By its own names."
 
     certificates: Sequence[str] = (X509,)
+    cbc: Sequence[str] = (ETM,)
+    "What it can be told to do about the MAC in a CBC suite."
+
     cids: Sequence[str] = (NO_CID,)
     resumes: bool = False
     mtus: Sequence[int] = (0, 512, 256)
@@ -59,8 +67,17 @@ class Abilities:
         return [
             row
             for suite in self.suites
-            for authentication in self._authentications(suite)
-            for row in starmap(Row, product([suite], [authentication], self.cids, resumed, self.mtus))
+            for row in starmap(
+                Row,
+                product(
+                    [suite],
+                    self._authentications(suite),
+                    self.cbc if SUITES[suite].is_cbc else [AEAD],
+                    self.cids,
+                    resumed,
+                    self.mtus,
+                ),
+            )
             if not self.cannot(row)
         ]
 

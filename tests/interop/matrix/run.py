@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.dtls.cbc import CbcOpener
 from gateway.dtls.credential import make_credential
 from gateway.dtls.events import CertificatePresented, CredentialAccepted
 from gateway.dtls.refusal import CredentialFault, CredentialRefusal
 from gateway.dtls.settings import EndpointConfig
 from gateway.dtls.trust import TrustAnchors, TrustedCertificate, verify_chain
-from tests.interop.matrix.row import NO_CID, PSK, Row, pairwise
+from tests.interop.matrix.row import AEAD, ETM, NO_CID, PSK, Row, pairwise
 from tests.interop.matrix.stacks import IDENTITY, KEY, STACKS, Material, Stack, Task
 from tests.support.certificates import NOW_S
 from tests.support.dtls_server import DtlsServer, Presented
@@ -67,6 +68,9 @@ def _check(server: DtlsServer, row: Row) -> None:
         IDENTITY.encode() if row.authentication == PSK else DEVICE
     }
     assert all(bool(session.cid) is (row.cid != NO_CID) for session in sessions)
+    openers = [session.opener for session in sessions]
+    encrypts_first = {opener.encrypt_then_mac for opener in openers if isinstance(opener, CbcOpener)}
+    assert encrypts_first == (set() if row.protection == AEAD else {row.protection == ETM})
     assert len(server.received) >= 1
     if row.mtu_bytes:
         assert max(map(len, server.sent)) <= row.mtu_bytes

@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from gateway.dtls.suites import SUITES
-from tests.interop.matrix.row import CID_BOTH, CID_SENT, NO_CID, PSK, RPK, X509, Abilities, Row
+from tests.interop.matrix.row import CID_BOTH, CID_SENT, ETM, MTE, NO_CID, PSK, RPK, X509, Abilities, Row
 from tests.support.certificates import Issued, authority
 from tests.support.dtls_server import ANSWER
 from tests.support.foreign import DEADLINE_S, Program, require, require_folder
@@ -107,6 +107,7 @@ def openssl(task: Task) -> None:
     else:
         command += ["-cert", material.path("device.pem"), "-key", material.path("device.key")]
         command += ["-CAfile", material.path("ca.pem"), "-verify_return_error"]
+    command += ["-no_etm"] if row.protection == MTE else []
     if row.mtu_bytes:
         command += ["-mtu", str(row.mtu_bytes)]
     runs = [["-sess_out", material.path("session")], ["-sess_in", material.path("session")]]
@@ -134,6 +135,7 @@ def gnutls(task: Task) -> None:
     priority = (
         f"NONE:+VERS-DTLS1.2:+COMP-NULL:+GROUP-ALL:+SIGN-ALL:+{exchange}:{_GNUTLS_CIPHERS[cipher]}:{types}"
     )
+    priority += ":%NO_ETM" if row.protection == MTE else ""
     command = [require("gnutls-cli"), "--udp", "--insecure", "--priority", priority, "-p", str(task.port)]
     if row.authentication == PSK:
         command += ["--pskusername", IDENTITY, "--pskkey", KEY.hex()]
@@ -167,6 +169,7 @@ def mbedtls(task: Task) -> None:
     command += (
         [] if row.cid == NO_CID else ["cid=1", "cid_val=" + ("aabbccdd" if row.cid == CID_BOTH else "")]
     )
+    command += ["etm=0"] if row.protection == MTE else []
     command += [f"mtu={row.mtu_bytes}"] if row.mtu_bytes else []
     command += ["reconnect=1"] if row.is_resumed else []
     with Program(command, terminal=True) as client:
@@ -279,6 +282,7 @@ STACKS = (
                 0xC02B: "ECDHE-ECDSA-AES128-GCM-SHA256",
                 0xC023: "ECDHE-ECDSA-AES128-SHA256",
             },
+            cbc=(ETM, MTE),
             resumes=True,
         ),
         openssl,
@@ -297,6 +301,7 @@ STACKS = (
                 0xC023: "ECDHE-ECDSA CBC",
             },
             certificates=(X509, RPK),
+            cbc=(ETM, MTE),
             resumes=True,
         ),
         gnutls,
@@ -305,6 +310,7 @@ STACKS = (
         "Mbed TLS ssl_client2",
         Abilities(
             {number: name for number, name in _MBEDTLS.items() if number not in (0xD003, 0xD001)},
+            cbc=(ETM, MTE),
             cids=(NO_CID, CID_SENT, CID_BOTH),
             resumes=True,
         ),
@@ -335,6 +341,7 @@ STACKS = (
                 0xC0AC: "ecdhe-ecdsa-ccm",
                 0xC02B: "ecdhe-ecdsa-gcm",
             },
+            cbc=(MTE,),
             cids=(NO_CID, CID_SENT, CID_BOTH),
             # Under a CBC suite its records with connection ID carry the inner plaintext in the MAC twice.
             cannot=lambda row: SUITES[row.suite].is_cbc and row.cid != NO_CID,
@@ -360,14 +367,14 @@ STACKS = (
             certificates=(X509, RPK),
             cids=(NO_CID, CID_SENT, CID_BOTH),
             resumes=True,
-            # Its MAC of CBC records does not know connection IDs.
-            cannot=lambda row: SUITES[row.suite].is_cbc and row.cid != NO_CID,
+            # Under a CBC suite it verifies no record without a connection ID once its own carry one.
+            cannot=lambda row: SUITES[row.suite].is_cbc and row.cid == CID_SENT,
         ),
         wolfssl,
     ),
     Stack(
         "Californium (Scandium)",
-        Abilities(_names(str), certificates=(RPK,), cids=(CID_SENT,), resumes=True),
+        Abilities(_names(str), certificates=(RPK,), cbc=(MTE,), cids=(CID_SENT,), resumes=True),
         californium,
         shows_own_credential=True,
     ),

@@ -153,6 +153,10 @@ def test_database_of_another_kind_is_not_resolved(write) -> None:
             "[registration]\nmin_lifetime_s = 9\nmax_lifetime_s = 8",
             "registration: min_lifetime_s is above max_lifetime_s: no lifetime would be accepted",
         ),
+        (
+            "[dtls]\ncbc = 'off'\nsuites = 'TLS_PSK_WITH_AES_128_CBC_SHA256'",
+            "dtls: cbc is off and suites names CBC suites only: no handshake would succeed",
+        ),
     ],
 )
 def test_fault_in_a_file_names_the_file_the_key_and_the_remedy(write, text: str, expected: str) -> None:

@@ -150,6 +150,7 @@ def test_suites_are_those_of_the_engine_by_name() -> None:
     ("suites", "fault"),
     [
         ("TLS_PSK_WITH_AES_128_CCM8", "did you mean TLS_PSK_WITH_AES_128_CCM_8?"),
+        ("tls_psk_with_aes_128_ccm_8", "did you mean TLS_PSK_WITH_AES_128_CCM_8?"),
         ("TLS_PSK_WITH_AES_128_CCM_8, rot13", "no cipher suite 'rot13'; docs/security.md names them all"),
         ("", "at least 1 item"),
     ],

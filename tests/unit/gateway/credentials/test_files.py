@@ -79,7 +79,8 @@ def test_key_that_others_can_read_is_refused(files: Files, mode: int) -> None:
 def test_missing_file_is_named(files: Files) -> None:
     files.certificate.unlink()
     assert files.fault() == (
-        f"dtls.certificate_file {files.certificate}: cannot be used: No such file or directory"
+        f"dtls.certificate_file {files.certificate}: cannot be used: No such file or directory; "
+        "name a file that the gateway may read"
     )
     files.certificate.write_bytes(files.server.pem)
     files.key.unlink()
@@ -94,7 +95,7 @@ def test_files_that_are_not_what_they_should_be_are_named(files: Files) -> None:
     files.key.write_bytes(pem)
     assert "give an unencrypted PEM key" in files.fault()
     files.write_key(make("x", key=rsa_key()))
-    assert "not a key of an elliptic curve" in files.fault()
+    assert "not a key of an elliptic curve; give an unencrypted PEM key on P-256" in files.fault()
     files.write_key(files.server, password=b"secret")
     assert "without a password" in files.fault()
 
