@@ -19,6 +19,7 @@ from typing import NamedTuple
 from gateway.lwm2m.answers import Response
 from gateway.lwm2m.requests import Request
 from gateway.messaging import format as wire
+from gateway.messaging.asking import Asking, OnOutcome
 from gateway.messaging.clientcodec import Reply, encode_request
 from gateway.messaging.counters import MessageCounters
 from gateway.messaging.outcomes import (
@@ -28,7 +29,6 @@ from gateway.messaging.outcomes import (
     TimedOut,
     Unsent,
     Unusable,
-    WasReset,
 )
 from gateway.messaging.outgoing import Outgoing, TooManyTransmissions, Transmission
 from gateway.messaging.remote import Remote
@@ -46,9 +46,6 @@ CANCEL = 1
 _TOO_LARGE = 0x8D
 _CODES = tuple(f"{number >> 5}.{number & 0x1F:02}" for number in range(256))
 
-OnOutcome = Callable[[Outcome], None]
-"Called once, in the loop's thread, never before `Link.request` has returned."
-
 
 class Notification(NamedTuple):
     """A response whose token belongs to no request: of an observation, or to nothing at all."""
@@ -63,67 +60,6 @@ class Notification(NamedTuple):
 
 OnNotification = Callable[[Remote, bytes, Notification], bool]
 "Takes a notification with its token; False when no such observation is known, which tells the device so."
-
-
-class Asking:
-    """One request until its outcome. For its owner to `cancel`; all else belongs to the link."""
-
-    __slots__ = (
-        "_link",
-        "is_acknowledged",
-        "is_part_sent",
-        "observation",
-        "on_outcome",
-        "remote",
-        "request",
-        "timer",
-        "token",
-        "transfer",
-        "transmission",
-    )
-
-    def __init__(
-        self, link: Link, remote: Remote, request: Request, on_outcome: OnOutcome, observation: bytes | None
-    ) -> None:
-        self._link = link
-        self.remote = remote
-        self.request = request
-        self.on_outcome: OnOutcome | None = on_outcome
-        self.observation = observation
-        "The token that was asked for, which other messages may carry as well."
-
-        self.token = b""
-        self.transfer: Transfer | None = None
-        self.transmission: Transmission | None = None
-        self.timer: asyncio.TimerHandle | None = None
-        self.is_acknowledged = False
-        self.is_part_sent = False
-        "Whether an earlier block has left."
-
-    def cancel(self) -> None:
-        """Ask no more: nothing is sent again, and no outcome is told. Harmless after the end."""
-        self._link.cancel(self)
-
-    @property
-    def is_sent(self) -> bool:
-        """Whether any of it has left."""
-        return (
-            self.is_part_sent
-            or self.is_acknowledged
-            or (self.transmission is not None and self.transmission.is_sent)
-        )
-
-    def acknowledged(self) -> None:
-        self._link.await_answer(self)
-
-    def reset(self) -> None:
-        self._link.finish(self, WasReset())
-
-    def timed_out(self, is_sent: bool) -> None:
-        if is_sent or self.is_part_sent:
-            self._link.finish(self, TimedOut(is_acknowledged=False))
-        else:
-            self._link.finish(self, Unsent("the device left an earlier request unanswered"))
 
 
 class Link:
@@ -178,7 +114,7 @@ class Link:
                 body = asking.transfer.encode()
             self._begin(asking, body or encode_request(request, request.payload, observe=request.observe))
         else:
-            self._loop.call_soon(_conclude, asking, refusal)
+            self._loop.call_soon(asking.conclude, refusal)
         return asking
 
     def fetch_rest(
@@ -204,7 +140,7 @@ class Link:
             self._bodies_bytes += transfer.size_bytes
             self._begin(asking, transfer.encode())
         else:
-            self._loop.call_soon(_conclude, asking, refusal)
+            self._loop.call_soon(asking.conclude, refusal)
         return asking
 
     # --- called by the message layer
@@ -264,7 +200,7 @@ class Link:
         if type(outcome) is TimedOut:
             self._expect_late(asking)
         self._forget(asking)
-        _conclude(asking, outcome)
+        asking.conclude(outcome)
 
     # --- on the way out
 
@@ -317,7 +253,7 @@ class Link:
             self._forget(asking)
             reason = str(error)
             outcome = Unusable(reason) if asking.is_part_sent else Unsent(reason)
-            self._loop.call_soon(_conclude, asking, outcome)
+            self._loop.call_soon(asking.conclude, outcome)
 
     def _expire(self, asking: Asking) -> None:
         self._counters.timeouts += 1
@@ -397,12 +333,6 @@ class Link:
         self._late[asking.token] = asking.remote
         if len(self._late) > MAX_LATE:
             self._late.popitem(last=False)
-
-
-def _conclude(asking: Asking, outcome: Outcome) -> None:
-    on_outcome, asking.on_outcome = asking.on_outcome, None
-    if on_outcome is not None:
-        on_outcome(outcome)
 
 
 def _response_of(reply: Reply) -> Response:

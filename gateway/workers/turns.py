@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gateway.lwm2m.negotiation import DeviceProfile
 from gateway.lwm2m.operations import Operation
 from gateway.lwm2m.requests import Request
-from gateway.messaging.link import Asking
+from gateway.messaging.asking import Asking
 from gateway.messaging.outcomes import SessionGone, TimedOut, Unsent, Unusable, WasReset
 from gateway.workers.relations import Relation
 from registry.commands import Command
