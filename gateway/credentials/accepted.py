@@ -11,49 +11,45 @@ from hashlib import sha256
 from typing import Final
 
 from gateway.dtls.certificates import LeafCertificate, dates_of, read_certificate
-from gateway.dtls.trust import TrustAnchors, TrustedCertificate
+from gateway.dtls.refusal import CredentialRefusal
+from gateway.dtls.trust import TrustAnchors, TrustedCertificate, verify_chain
 
-MAX_CHAINS: Final = 2_000
+MAX_CHAINS: Final = 20_000
+"Some 6 MB."
 
 
 class AcceptedChains:
-    """At most `MAX_CHAINS`, under one set of anchors; the oldest goes first."""
+    """At most `MAX_CHAINS`, under one set of anchors; the one that was not seen for longest goes first."""
 
     __slots__ = ("_anchors", "_chains")
 
     def __init__(self, anchors: TrustAnchors) -> None:
         self._anchors = anchors
         self._chains: dict[bytes, tuple[bytes, float, float]] = {}
-        "Digest of the chain → fingerprint of its anchor, first and last second in which all of it is valid."
+        "Digests of the chain → fingerprint of its anchor, first and last second in which all of it is valid."
 
-    def find(
+    def verify(
         self, leaf: LeafCertificate, issuers: Sequence[bytes], now_s: float
-    ) -> TrustedCertificate | None:
-        """The verdict on a chain that was accepted before and is within its dates; None: verify it."""
-        found = self._chains.get(_digest(leaf, issuers))
-        if found is None or not found[1] <= now_s <= found[2]:
-            return None
-        return TrustedCertificate(leaf, found[0])
+    ) -> TrustedCertificate | CredentialRefusal:
+        """As `gateway.dtls.trust.verify_chain`, without its signatures where they were good before."""
+        key = leaf.sha256 + b"".join([sha256(der).digest() for der in issuers])
+        found = self._chains.pop(key, None)
+        if found is not None and found[1] <= now_s <= found[2]:
+            self._chains[key] = found
+            return TrustedCertificate(leaf, found[0])
+        verdict = verify_chain(leaf, issuers, self._anchors, now_s)
+        if isinstance(verdict, TrustedCertificate):
+            self._remember(key, verdict, issuers)
+        return verdict
 
-    def add(self, accepted: TrustedCertificate, issuers: Sequence[bytes]) -> None:
-        """Remember that *accepted* came with *issuers*; one that is pinned has no chain."""
-        if accepted.anchor is None:
-            return
+    def _remember(self, key: bytes, accepted: TrustedCertificate, issuers: Sequence[bytes]) -> None:
+        assert accepted.anchor is not None, "no chain leads to a pinned certificate"
         read = [read_certificate(der) for der in issuers]
         dates = [dates_of(certificate) for certificate in read if certificate is not None]
-        dates += [
-            (accepted.leaf.not_before_s, accepted.leaf.not_after_s),
-            self._anchors.dates(accepted.anchor),
-        ]
+        dates.append(self._anchors.dates(accepted.anchor))
+        leaf = accepted.leaf
+        start_s = max(leaf.not_before_s, *[start_s for start_s, _ in dates])
+        end_s = min(leaf.not_after_s, *[end_s for _, end_s in dates])
         if len(self._chains) >= MAX_CHAINS:
             del self._chains[next(iter(self._chains))]
-        until = min(end for _, end in dates)
-        self._chains[_digest(accepted.leaf, issuers)] = (
-            accepted.anchor,
-            max(start for start, _ in dates),
-            until,
-        )
-
-
-def _digest(leaf: LeafCertificate, issuers: Sequence[bytes]) -> bytes:
-    return sha256(leaf.sha256 + b"".join(sha256(der).digest() for der in issuers)).digest()
+        self._chains[key] = accepted.anchor, start_s, end_s

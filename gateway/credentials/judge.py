@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 
 from gateway.credentials.accepted import AcceptedChains
 from gateway.credentials.standing import Standing
-from gateway.dtls.certificates import CertificateName, LeafCertificate, NameKind
+from gateway.dtls.certificates import CertificateName, NameKind
 from gateway.dtls.events import CertificatePresented, CredentialAccepted, RawPublicKeyPresented
 from gateway.dtls.refusal import CredentialFault, CredentialRefusal
-from gateway.dtls.trust import TrustAnchors, TrustedCertificate, verify_chain, verify_pinned
+from gateway.dtls.trust import TrustAnchors, TrustedCertificate, verify_pinned
 from registry.clock import Clock
 from registry.model import Device
 from registry.store import Registry
@@ -58,7 +58,7 @@ class CredentialJudge:
         if any(device.certificate_sha256 == leaf.sha256 for device in devices):
             trusted = verify_pinned(leaf, leaf.sha256, now_ms / 1000)
         else:
-            trusted = self._verify_chain(leaf, presented.issuers, now_ms / 1000)
+            trusted = self._accepted.verify(leaf, presented.issuers, now_ms / 1000)
         fault = self._find_fault(trusted, devices, presented.server_name)
         if fault is not None:
             self.report(fault, leaf.names, str(presented.address))
@@ -67,17 +67,6 @@ class CredentialJudge:
         identity = devices[0].node_id.encode()
         expires_at = self._clock.monotonic() + leaf.not_after_s - now_ms / 1000
         return CredentialAccepted(identity, expires_at, self._standing.of_identity(identity, trusted))
-
-    def _verify_chain(
-        self, leaf: LeafCertificate, issuers: Sequence[bytes], now_s: float
-    ) -> TrustedCertificate | CredentialRefusal:
-        known = self._accepted.find(leaf, issuers, now_s)
-        if known is not None:
-            return known
-        verdict = verify_chain(leaf, issuers, self._anchors, now_s)
-        if isinstance(verdict, TrustedCertificate):
-            self._accepted.add(verdict, issuers)
-        return verdict
 
     def judge_raw_key(self, presented: RawPublicKeyPresented) -> Verdict:
         """Whether the device whose key this is may come."""

@@ -88,28 +88,27 @@ _LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 def decode_leaf(der: bytes) -> LeafCertificate | CredentialRefusal:
     """Read the first certificate of a chain, as far as it can be told whom it names."""
     with unwarned():
-        parsed = _read(der)
-        if parsed is None:
+        try:
+            parsed = x509.load_der_x509_certificate(der)
+            # Whatever is read later must be readable now; the name of its issuer only explains a refusal.
+            _ = parsed.version
+            names = tuple(dict.fromkeys(_names_of(parsed)))
+            dates = dates_of(parsed)
+        except UNREADABLE:
             return CredentialRefusal(CredentialFault.MALFORMED)
-        names = tuple(dict.fromkeys(_names_of(parsed)))
-        dates = dates_of(parsed)
         return LeafCertificate(der, sha256(der).digest(), names, *dates, _public_key_of(parsed), parsed)
 
 
 def read_certificate(der: bytes) -> x509.Certificate | None:
     """The certificate, every part of it readable but perhaps its key; None: it is not."""
     with unwarned():
-        return _read(der)
-
-
-def _read(der: bytes) -> x509.Certificate | None:
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        # Parsed when first asked for: what is in here no longer raises later.
-        _ = certificate.version, certificate.extensions, certificate.subject, certificate.issuer
-        dates_of(certificate)
-    except UNREADABLE:
-        return None
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+            # Parsed when first asked for: what is in here no longer raises later.
+            _ = certificate.version, certificate.extensions, certificate.subject, certificate.issuer
+            dates_of(certificate)
+        except UNREADABLE:
+            return None
     return certificate
 
 

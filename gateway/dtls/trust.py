@@ -48,7 +48,7 @@ class Role(Enum):
 class TrustAnchors:
     """CA certificates that need no issuer. A value: equal for the same certificates."""
 
-    __slots__ = ("_dates", "_fingerprints", "_store", "fingerprints")
+    __slots__ = ("_builders", "_dates", "_fingerprints", "fingerprints")
 
     def __init__(self, certificates: Iterable[bytes] = ()) -> None:
         """*certificates* in DER; those that are no CA's, or cannot be read, are no anchors."""
@@ -58,7 +58,7 @@ class TrustAnchors:
             if anchor is not None and is_ca(anchor):
                 self._fingerprints[anchor] = sha256(der).digest()
         self._dates = {digest: dates_of(anchor) for anchor, digest in self._fingerprints.items()}
-        self._store = Store(list(self._fingerprints)) if self._fingerprints else None
+        self._builders = _make_builders(list(self._fingerprints)) if self._fingerprints else {}
         self.fingerprints = frozenset(self._dates)
         "SHA-256 of each, by which a session remembers what it was trusted for."
 
@@ -71,10 +71,9 @@ class TrustAnchors:
     def __hash__(self) -> int:
         return hash(self.fingerprints)
 
-    @property
-    def store(self) -> Store | None:
-        """For the verifier; None when there are no anchors."""
-        return self._store
+    def find_policy(self, role: Role) -> PolicyBuilder | None:
+        """All that verifies certificates for *role* but the time; None when there are no anchors."""
+        return self._builders.get(role)
 
     def dates(self, fingerprint: bytes) -> tuple[float, float]:
         """First and last second of the anchor with this fingerprint."""
@@ -106,8 +105,19 @@ def verify_chain(
     role: Role = Role.CLIENT,
 ) -> TrustedCertificate | CredentialRefusal:
     """Judge *leaf*, which came with *issuers* behind it, in any order."""
-    with unwarned():
-        return _verify_chain(leaf, issuers, anchors, now_s, role)
+    fault = _size_fault(leaf, issuers)
+    parsed = [read_certificate(der) for der in issuers]
+    readable = [issuer for issuer in parsed if issuer is not None]
+    if fault is None and len(readable) < len(parsed):
+        fault = CredentialFault.CA_MALFORMED
+    if fault is not None:
+        return CredentialRefusal(fault, leaf.names)
+    chain = None
+    if leaf.public_key is not None:
+        chain = _build_chain(leaf, readable, anchors, now_s, role)
+    if chain is None:
+        return CredentialRefusal(_explain(leaf, readable, anchors, now_s, role), leaf.names)
+    return TrustedCertificate(leaf, anchors.fingerprint_of(chain[-1]))
 
 
 def verify_pinned(
@@ -118,24 +128,6 @@ def verify_pinned(
     if fault is None and leaf.public_key is None:
         fault = CredentialFault.KEY_TYPE
     return TrustedCertificate(leaf, None) if fault is None else CredentialRefusal(fault, leaf.names)
-
-
-def _verify_chain(
-    leaf: LeafCertificate, issuers: Sequence[bytes], anchors: TrustAnchors, now_s: float, role: Role
-) -> TrustedCertificate | CredentialRefusal:
-    fault = _size_fault(leaf, issuers)
-    parsed = [read_certificate(der) for der in issuers]
-    readable = [issuer for issuer in parsed if issuer is not None]
-    if fault is None and len(readable) < len(parsed):
-        fault = CredentialFault.CA_MALFORMED
-    if fault is None and leaf.public_key is None:
-        fault = _leaf_fault(leaf, role, now_s) or CredentialFault.KEY_TYPE
-    if fault is not None:
-        return CredentialRefusal(fault, leaf.names)
-    chain = _build_chain(leaf, readable, anchors, now_s, role)
-    if chain is None:
-        return CredentialRefusal(_explain(leaf, readable, anchors, now_s, role), leaf.names)
-    return TrustedCertificate(leaf, anchors.fingerprint_of(chain[-1]))
 
 
 def _size_fault(leaf: LeafCertificate, issuers: Sequence[bytes]) -> CredentialFault | None:
@@ -155,17 +147,11 @@ def _build_chain(
     now_s: float,
     role: Role,
 ) -> list[x509.Certificate] | None:
-    if anchors.store is None:
+    policy = anchors.find_policy(role)
+    if policy is None:
         return None
     moment = leaf.parsed.not_valid_before_utc
-    verifier = (
-        PolicyBuilder()
-        .store(anchors.store)
-        .time(moment.fromtimestamp(now_s, moment.tzinfo))
-        .max_chain_depth(MAX_CHAIN_CERTIFICATES - 1)
-        .extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICIES[role])
-        .build_client_verifier()
-    )
+    verifier = policy.time(moment.fromtimestamp(now_s, moment.tzinfo)).build_client_verifier()
     try:
         return verifier.verify(leaf.parsed, issuers).chain
     except (VerificationError, *UNREADABLE):
@@ -223,6 +209,16 @@ _CA_POLICY: Final = (
     .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _require_ca)
     .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _require_issuing)
 )
+
+
+def _make_builders(anchors: list[x509.Certificate]) -> dict[Role, PolicyBuilder]:
+    common = PolicyBuilder().store(Store(anchors)).max_chain_depth(MAX_CHAIN_CERTIFICATES - 1)
+    return {
+        role: common.extension_policies(ca_policy=_CA_POLICY, ee_policy=leaf_policy)
+        for role, leaf_policy in _LEAF_POLICIES.items()
+    }
+
+
 _UNDERSTOOD: Final = frozenset(
     extension.oid
     for extension in (
@@ -250,11 +246,16 @@ def _explain(
     role: Role,
 ) -> CredentialFault:
     """Why no chain could be built: first what is wrong with the leaf, then with those above it."""
-    fault = _leaf_fault(leaf, role, now_s)
-    if fault is not None:
-        return fault
-    candidates = (*issuers, *anchors.certificates)
-    above = list(_issuers_of(leaf.parsed, candidates))
+    with unwarned():
+        fault = _leaf_fault(leaf, role, now_s)
+        if fault is not None:
+            return fault
+        if leaf.public_key is None:
+            return CredentialFault.KEY_TYPE
+        try:
+            above = list(_issuers_of(leaf.parsed, (*issuers, *anchors.certificates)))
+        except UNREADABLE:
+            return CredentialFault.MALFORMED
     for issuer in above:
         fault = _ca_fault(issuer, now_s)
         if fault is not None:
@@ -266,7 +267,10 @@ def _explain(
 def _issuers_of(
     certificate: x509.Certificate, candidates: Sequence[x509.Certificate]
 ) -> Iterator[x509.Certificate]:
-    """Those that claim to be above *certificate*, nearest first, by their names alone."""
+    """Those that claim to be above *certificate*, nearest first, by their names alone.
+
+    Raises one of `UNREADABLE` where *certificate* does not name its issuer readably.
+    """
     left = list(candidates)
     names = [certificate.issuer]
     while names:

@@ -217,6 +217,11 @@ def test_ca_below_the_root_may_be_the_anchor() -> None:
     assert judge(leaf, [issuer], anchors=TrustAnchors([issuer.der])) is None
 
 
+def test_leaf_whose_issuer_has_no_readable_name_is_malformed() -> None:
+    leaf = leaf_of(authority("Nobody").issue().der.replace(b"Nobody", b"\xff" * 6))
+    assert verify_chain(leaf, [], ANCHORS, NOW_S) == CredentialRefusal(CredentialFault.MALFORMED, leaf.names)
+
+
 def test_unknown_issuers_are_not_trusted() -> None:
     stranger = authority("Stranger")
     assert judge(stranger.issue()) is CredentialFault.UNKNOWN_CA
@@ -378,7 +383,7 @@ def test_only_cas_are_anchors() -> None:
     anchors = TrustAnchors([ROOT.der, make().der, b"junk", other.der, ROOT.der])
     assert len(anchors) == 2
     assert anchors.fingerprints == {sha256(ROOT.der).digest(), sha256(other.der).digest()}
-    assert TrustAnchors([make("CA").as_version_1(ROOT)]).store is None
+    assert not TrustAnchors([make("CA").as_version_1(ROOT)])
 
 
 def test_anchors_are_values() -> None:
