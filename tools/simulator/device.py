@@ -44,14 +44,15 @@ from tools.simulator.events import (
 )
 from tools.simulator.lifecycle import TRANSITIONS, State, Trigger
 from tools.simulator.messages import MessageIds, is_success
+from tools.simulator.news import News
+from tools.simulator.pacing import Pacing
 from tools.simulator.playing import Player
+from tools.simulator.radio import Radio
 from tools.simulator.requests import build_deregister, build_register, build_send, build_update
 from tools.simulator.settings import DeviceSettings
 
 MAX_SENDS = 16
 "Sends that wait; further ones are not taken."
-
-_LONGEST_RETRANSMISSION_S = 93.0
 
 
 class Device:
@@ -67,8 +68,6 @@ class Device:
         self.location: tuple[str, ...] = ()
         "Location-Path of the newest accepted Register."
 
-        self.lifetime_s = settings.lifetime_s
-        self._random = random
         mids = MessageIds(random)
         self._coap = CoapClient(settings.coap, random, mids)
         self._attendant = _build_attendant(settings, random, mids)
@@ -77,27 +76,24 @@ class Device:
             self._coap.on_request = self._receive_request
         self._channel: Channel = build_channel(settings, entropy)
         self._events: deque[DeviceEvent] = deque()
-        self._failures = 0
         self._stage_at = 0.0
         self._lost_place_at = 0.0
         self._spoke_at = 0.0
         self._due_at: float | None = None
         self._reboot_at: float | None = None
         self._pause_wanted_s: float | None = None
-        self._wants_update = False
-        self._is_lifetime_news = False
-        self._are_objects_news = False
         self._sends: deque[Message] = deque()
         self._is_sending = False
-        self._is_offline = False
-        self._loss = 0.0
+        self._news = News(settings.lifetime_s)
+        self._pacing = Pacing(settings, random)
+        self._radio = Radio(random)
         self._player = Player(settings.steps, random)
 
     # -- the five verbs ---------------------------------------------------------------------------
 
     def receive_datagram(self, data: bytes, now: float) -> None:
         """Take one datagram from the server."""
-        if self.state.is_final or self._is_asleep(now) or self._is_offline or self._is_lost():
+        if self.state.is_final or self._is_asleep(now) or not self._radio.hears():
             return
         self._handle_channel_events(self._channel.receive_datagram(data, now), now)
         self._flush(now)
@@ -137,10 +133,7 @@ class Device:
 
     def datagrams_to_send(self) -> Sequence[bytes]:
         """Drain the outbox; to the server, in this order."""
-        datagrams = self._channel.datagrams_to_send()
-        if self._is_offline:
-            return ()
-        return [one for one in datagrams if not self._is_lost()] if self._loss else datagrams
+        return self._radio.pass_on(self._channel.datagrams_to_send())
 
     # -- what the owner may ask for ---------------------------------------------------------------
 
@@ -158,7 +151,7 @@ class Device:
     def update(self, now: float, lifetime_s: int | None = None) -> None:
         """Send an Update now, if registered; with a lifetime it becomes the device's own."""
         if self.state is State.REGISTERED:
-            self._want_update(lifetime_s)
+            self._news.want_update(lifetime_s)
             self._flush(now)
 
     @property
@@ -206,18 +199,18 @@ class Device:
 
     def go_offline(self) -> None:
         """Nothing is sent or heard until `go_online`; what is observed may be kept meanwhile."""
-        self._is_offline = True
+        self._radio.is_offline = True
 
     def go_online(self, now: float) -> None:
         """Send and hear again."""
-        self._is_offline = False
+        self._radio.is_offline = False
         if self._attendant is not None:
             self._attendant.client.observations.catch_up(now)
         self._flush(now)
 
     def lose(self, part: float) -> None:
         """From now on lose this *part* of the datagrams, each way."""
-        self._loss = part
+        self._radio.loss = part
 
     def receive_unreachable(self, now: float) -> None:
         """The network says that nothing listens there: a first contact need not wait for its timeout."""
@@ -281,7 +274,7 @@ class Device:
             self._events.append(Updated(duration_s))
         elif self.state is State.DEREGISTERING:
             self._events.append(Deregistered())
-        self._failures = 0
+        self._pacing.note_success()
         self._move(Trigger.ACCEPTED, now)
 
     def _handle_due(self, now: float) -> None:
@@ -290,7 +283,7 @@ class Device:
         elif self.state is State.WAITING:
             self._move(Trigger.RETRY if self._channel.is_up else Trigger.RESTART, now)
         else:
-            self._want_update(None)
+            self._news.want_update()
             self._due_at = None
 
     def _fail(self, reason: str, now: float, pause_s: float | None = None) -> None:
@@ -304,12 +297,11 @@ class Device:
         self._move(Trigger.FAILED, now)
         if self.state is not State.WAITING:
             return
-        self._failures += 1
-        if self._failures > self.settings.retries:
+        if self._pacing.note_failure():
             self._events.append(GaveUp(stage.value, reason))
             self._move(Trigger.EXHAUSTED, now)
         elif pause_s is not None:
-            self._due_at = now + max(pause_s, self._pause_s())
+            self._due_at = now + max(pause_s, self._pacing.pause_s())
 
     # -- transitions ------------------------------------------------------------------------------
 
@@ -322,22 +314,25 @@ class Device:
             case State.HANDSHAKING:
                 self._begin_handshake(now)
             case State.REGISTERING:
-                self._take_news()
+                self._news.take()
                 if self._attendant is not None:
                     self._attendant.forget_server()
-                self._begin(build_register(self.settings, self.lifetime_s, self._describe_objects()), now)
+                lifetime_s, objects = self._news.lifetime_s, self._describe_objects()
+                self._begin(build_register(self.settings, lifetime_s, objects), now)
             case State.REGISTERED:
-                self._due_at = self._next_update_at(now)
+                self._due_at = self._pacing.next_update_at(now, self._news.lifetime_s)
             case State.UPDATING:
-                lifetime_s, objects = self._take_news()
-                self._begin(build_update(self.location, lifetime_s, objects), now)
+                new_lifetime_s, are_objects_new = self._news.take()
+                new_objects = self._describe_objects() if are_objects_new else None
+                self._begin(build_update(self.location, new_lifetime_s, new_objects), now)
             case State.DISABLING:
                 self._begin(build_deregister(self.location), now)
             case State.DEREGISTERING if before is not State.DEREGISTERING:
                 self._begin(build_deregister(self.location), now)
             case State.WAITING:
                 self._abandon()
-                self._due_at = now + (self._pause_s() if before is not State.DISABLING else self._stay_away())
+                is_told_to = before is State.DISABLING
+                self._due_at = now + (self._stay_away() if is_told_to else self._pacing.pause_s())
             case State.GONE | State.FAILED:
                 self._abandon()
                 self._channel.close(now)
@@ -353,18 +348,6 @@ class Device:
         self._is_sending = False
         self._stage_at = now
         self._coap.send_request(request, now)
-
-    def _next_update_at(self, now: float) -> float | None:
-        """Early enough that a whole span of retransmissions fits before the lifetime ends."""
-        if self.lifetime_s == 0:
-            return None
-        interval_s = max(self.lifetime_s - _LONGEST_RETRANSMISSION_S, self.lifetime_s / 2)
-        return now + interval_s * (1 - self.settings.update_jitter * self._random.random())
-
-    def _pause_s(self) -> float:
-        settings = self.settings
-        pause_s = min(settings.backoff_s * 2.0**self._failures, settings.backoff_max_s)
-        return pause_s * self._random.uniform(0.75, 1.25)
 
     def _abandon(self) -> None:
         self._coap.abandon()
@@ -390,8 +373,7 @@ class Device:
     def _heed(self, effect: Effect, now: float) -> None:
         match effect:
             case UpdateWanted(lifetime_s=lifetime_s, has_new_objects=has_new_objects):
-                self._are_objects_news |= has_new_objects
-                self._want_update(lifetime_s)
+                self._news.want_update(lifetime_s, has_new_objects=has_new_objects)
             case DownloadWanted(uri=uri):
                 self._events.append(PackageWanted(uri))
             case RebootWanted():
@@ -400,19 +382,6 @@ class Device:
             case DisableWanted(pause_s=pause_s) if self._is_in_service:
                 self._pause_wanted_s = pause_s
                 self._move(Trigger.DISABLE, now)
-
-    def _want_update(self, lifetime_s: int | None) -> None:
-        self._wants_update = True
-        if lifetime_s is not None:
-            self.lifetime_s = lifetime_s
-            self._is_lifetime_news = True
-
-    def _take_news(self) -> tuple[int | None, str | None]:
-        """Lifetime and object list, as far as an Update has to tell them."""
-        lifetime_s = self.lifetime_s if self._is_lifetime_news else None
-        objects = self._describe_objects() if self._are_objects_news else None
-        self._wants_update = self._is_lifetime_news = self._are_objects_news = False
-        return lifetime_s, objects
 
     def _describe_objects(self) -> str | None:
         return None if self._attendant is None else self._attendant.client.describe_objects()
@@ -429,7 +398,7 @@ class Device:
 
     def _flush(self, now: float) -> None:
         if self._attendant is not None:
-            is_reachable = self._is_in_service and not self._is_offline
+            is_reachable = self._is_in_service and not self._radio.is_offline
             self._send(self._attendant.attend(now, is_reachable=is_reachable), now)
             for effect in self._attendant.take_effects():
                 self._heed(effect, now)
@@ -439,7 +408,7 @@ class Device:
 
     def _go_on(self, now: float) -> None:
         """Begin what had to wait for the request before."""
-        if self._wants_update:
+        if self._news.is_update_wanted:
             self._move(Trigger.DUE, now)
         elif self._sends:
             self._begin(self._sends.popleft(), now)
@@ -449,9 +418,6 @@ class Device:
         for message in messages:
             self._channel.send(message, now)
             self._spoke_at = now
-
-    def _is_lost(self) -> bool:
-        return self._loss > 0 and self._random.random() < self._loss
 
     def _is_asleep(self, now: float) -> bool:
         return (
