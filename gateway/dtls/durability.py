@@ -36,7 +36,7 @@ AHEAD: Final = 2
 "Records above the newest that may be received before the disk knows; a crash loses them."
 
 FRESH_SESSIONS: Final = 1000
-"Rows of new sessions in one batch."
+"Rows of new sessions in one batch; as many are rewritten, and as many of sessions that are over."
 
 SWEEP_SESSIONS: Final = 500
 "Sessions that a sweep adds to one batch."
@@ -99,6 +99,7 @@ class Durability:
         "_is_urgent",
         "_moved",
         "_resumables",
+        "_rewritten",
         "_sweep",
         "dirty",
     )
@@ -110,6 +111,11 @@ class Durability:
 
         self._asking: dict[int, Session] = {}
         self._fresh: dict[int, Session] = {}
+        "Without a row."
+
+        self._rewritten: dict[int, Session] = {}
+        "With a row that says too much."
+
         self._departed = DepartedSessions()
         self._moved: set[int] = set()
         self._gone: list[int] = []
@@ -126,7 +132,7 @@ class Durability:
         if self._is_urgent:
             return Urgency.NOW
         is_waiting = self.dirty or self._asking or self._fresh or self._gone or self._sweep is not None
-        is_waiting = is_waiting or self._departed.has_unsaved
+        is_waiting = is_waiting or self._rewritten or self._departed.has_unsaved
         return Urgency.SOON if is_waiting else Urgency.NONE
 
     # --- from the sessions at work
@@ -146,6 +152,7 @@ class Durability:
         self._asking.pop(number, None)
         self._moved.discard(number)
         self._held.drop(number)
+        self._rewritten.pop(number, None)
         is_on_disk = self._fresh.pop(number, None) is None
         if self._is_lifted:
             return
@@ -161,8 +168,8 @@ class Durability:
     def rewrite(self, session: Session) -> None:
         """It can no longer be resumed by its id: its row must not hold the secret any more."""
         session.session_id = b""
-        if not session.is_over and not self._is_lifted:
-            self._fresh[session.number] = session
+        if not session.is_over and not self._is_lifted and session.number not in self._fresh:
+            self._rewritten[session.number] = session
 
     def note_move(self, session: Session) -> None:
         """*session* has another confirmed address."""
@@ -185,9 +192,8 @@ class Durability:
 
     def take(self, now: float, wall_ms: int) -> Batch:
         """What is not on disk, or some of it; the batch before must be `saved`, or lost with the file."""
-        fresh = dict(islice(self._fresh.items(), FRESH_SESSIONS))
-        for number in fresh:
-            del self._fresh[number]
+        fresh = _take_some(self._fresh)
+        rewritten = _take_some(self._rewritten)
         received = self.dirty.copy()
         # Its owner holds on to the very dictionary.
         self.dirty.clear()
@@ -212,7 +218,10 @@ class Durability:
             entries.append(encode_entry(number, send_limit, ceiling, session.is_confirmed, address))
             promises.append(promise)
         return Batch(
-            [StoredRow(each, state_of(each, self._resumables, now, wall_ms)) for each in fresh.values()]
+            [
+                StoredRow(each, state_of(each, self._resumables, now, wall_ms))
+                for each in (*fresh.values(), *rewritten.values())
+            ]
             + departed,
             gone,
             b"".join(entries),
@@ -286,6 +295,7 @@ class Durability:
         self.dirty.clear()
         self._asking.clear()
         self._moved.clear()
+        self._rewritten.clear()
         self._gone.clear()
         self._sweep = None
         self._is_urgent = False
@@ -350,6 +360,13 @@ class Durability:
 def clamp(sequence: int) -> int:
     """*sequence*, or the last number there is."""
     return min(sequence, MAX_SEQUENCE)
+
+
+def _take_some(sessions: dict[int, Session]) -> dict[int, Session]:
+    taken = dict(islice(sessions.items(), FRESH_SESSIONS))
+    for number in taken:
+        del sessions[number]
+    return taken
 
 
 def _reserve(next_sequence: int) -> int:

@@ -281,6 +281,22 @@ def test_session_that_a_newer_one_replaced_is_not_restored() -> None:
     assert [each.number for each in server.crash().restored] == [session.number]
 
 
+@pytest.mark.parametrize("has_cid", [True, False])
+def test_sessions_that_newcomers_replaced_at_once_leave_nothing_and_take_no_place(has_cid: bool) -> None:
+    server = StoringServer(config=PERSISTING if has_cid else without_cids())
+    for number in range(4):
+        hello = Hello(random=bytes((number,)) * 32)
+        client = RawClient(server, hello.with_cid() if has_cid else hello)
+        client.connect()
+        server.store()
+        if not number:
+            client.say(b"proven, so that it outlives the next")
+            server.store()
+    living = [session.number for session in server.endpoint.sessions_of(client.identity)]
+    assert sorted(server.disk.rows) == living
+    assert [session.number for session in server.crash().restored] == living
+
+
 def test_unconfirmed_newcomer_stays_one() -> None:
     _, _, server = connect()
     RawClient(server, Hello(random=b"s" * 32).with_cid()).connect()
@@ -442,6 +458,28 @@ def test_sweep_gives_every_session_an_entry_with_its_address(count: int) -> None
         assert batch.ends_sweep is not bool(durability.urgency)
     assert [entry.number for entry in entries] == list(range(count))
     assert all(entry.address == session.address for entry, session in zip(entries, sessions, strict=True))
+
+
+def test_session_whose_row_a_sweep_finds_to_say_too_much_has_its_entry_all_the_same() -> None:
+    _, session, server = connect()
+    server.endpoint._resumables.discard(session.session_id)
+    server.endpoint.sweep()
+    batch = server.begin_storing()
+    assert batch.ends_sweep
+    assert [entry.number for entry in decode_entries(batch.entries)] == [session.number]
+    batch = server.begin_storing()
+    assert [decode_session(row.state).master_secret for row in batch.rows] == [b""]
+    assert server.endpoint.urgency is Urgency.NONE
+
+
+def test_session_that_ends_before_its_row_is_rewritten_is_gone() -> None:
+    _, session, server = connect()
+    server.endpoint._resumables.discard(session.session_id)
+    server.endpoint.sweep()
+    server.begin_storing()
+    server.endpoint.end_session(session, server.now)
+    batch = server.begin_storing()
+    assert (batch.rows, batch.gone) == ([], [session.number])
 
 
 def test_sweep_passes_over_sessions_that_ended_meanwhile() -> None:
