@@ -23,6 +23,7 @@ from tests.support.dtls_attack import (
     memory_grows_less_than,
     raw_hello,
 )
+from tests.support.dtls_cases import is_all_over
 from tests.support.dtls_pair import (
     ADDRESS,
     ALERT,
@@ -37,20 +38,6 @@ from tests.support.dtls_pair import (
 )
 
 LIFETIME_S = EndpointConfig().cookie_secret_lifetime_s
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
-
-
-def hello_message(client: RawClient) -> bytes:
-    """The handshake message of the client's next hello, without a record around it."""
-    return client.client_hello()[13:]
-
-
-def is_all_over(server: Server) -> bool:
-    return not server.endpoint.handshake_count and not server.endpoint.session_count
 
 
 # --- A1 … A5: nothing before the cookie

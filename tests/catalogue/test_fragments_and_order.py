@@ -19,6 +19,7 @@ from gateway.dtls.messages import HandshakeType, encode_psk_client_key_exchange
 from gateway.dtls.record import encode_record
 from gateway.dtls.settings import ClientConfig
 from tests.support.dtls_attack import dropped
+from tests.support.dtls_cases import HELLOS, assert_works, begun
 from tests.support.dtls_pair import HANDSHAKE, IDENTITY, PSK, TLS12_CID, Hello, Pair, RawClient, Server, only
 
 CLIENT_HELLO = int(HandshakeType.CLIENT_HELLO)
@@ -28,20 +29,12 @@ FINISHED = int(HandshakeType.FINISHED)
 
 EXCHANGE = encode_psk_client_key_exchange(IDENTITY)
 HUGE = (1 << 24) - 1
-HELLOS = [pytest.param(Hello(), id="address"), pytest.param(Hello().with_cid(), id="cid")]
 
 
 def piece(message_type: int, length: int, message_seq: int, offset: int, body: bytes) -> bytes:
     """A handshake fragment that says what it is told to say."""
     numbers = length.to_bytes(3, "big") + message_seq.to_bytes(2, "big") + offset.to_bytes(3, "big")
     return bytes((message_type,)) + numbers + len(body).to_bytes(3, "big") + body
-
-
-def begun(hello: Hello | None = None, server: Server | None = None) -> RawClient:
-    """A client that has its ServerHello and has not answered it."""
-    raw = RawClient(server, hello)
-    raw.begin()
-    return raw
 
 
 def exchange_in_pieces(raw: RawClient, size_bytes: int) -> list[bytes]:
@@ -55,14 +48,6 @@ def protected_junk(raw: RawClient, number: int) -> bytes:
     cid = raw.server_hello.connection_id or b""
     content_type = bytes((TLS12_CID if cid else HANDSHAKE,))
     return content_type + b"\xfe\xfd\0\1" + number.to_bytes(6, "big") + cid + b"\0\x28" + b"j" * 40
-
-
-def assert_works(raw: RawClient) -> None:
-    """One session, and what its client says arrives."""
-    assert len(raw.server.sessions) == raw.server.endpoint.session_count == 1
-    assert raw.server.endpoint.handshake_count == 0
-    raw.say(b"still here")
-    assert raw.server.received[-1:] == [b"still here"]
 
 
 @contextmanager

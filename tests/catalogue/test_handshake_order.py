@@ -18,6 +18,7 @@ from gateway.dtls.messages import HandshakeType, encode_message
 from gateway.dtls.record import encode_record
 from gateway.dtls.settings import EndpointConfig
 from tests.support.dtls_attack import Bystander, dropped
+from tests.support.dtls_cases import HELLOS, assert_works, begun
 from tests.support.dtls_pair import (
     ADDRESS,
     APPLICATION_DATA,
@@ -34,16 +35,8 @@ from tests.support.dtls_pair import (
 FINISHED = int(HandshakeType.FINISHED)
 NO_RENEGOTIATION = Alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION)
 
-HELLOS = [pytest.param(Hello(), id="address"), pytest.param(Hello().with_cid(), id="cid")]
 STEPS = ("exchange", "change", "finished")
 ORDERS = [order for count in (1, 2, 3) for order in permutations(STEPS, count)]
-
-
-def begun(hello: Hello | None = None, server: Server | None = None) -> RawClient:
-    """A client that has its ServerHello and has not answered it."""
-    raw = RawClient(server, hello)
-    raw.begin()
-    return raw
 
 
 def changed(hello: Hello | None = None, server: Server | None = None) -> RawClient:
@@ -52,14 +45,6 @@ def changed(hello: Hello | None = None, server: Server | None = None) -> RawClie
     raw.send(raw.key_exchange(), raw.change_cipher_spec())
     raw.derive()
     return raw
-
-
-def assert_works(raw: RawClient, count: int = 1) -> None:
-    """So many sessions and nothing half done, and what this client says arrives."""
-    assert len(raw.server.sessions) == raw.server.endpoint.session_count == count
-    assert raw.server.endpoint.handshake_count == 0
-    raw.say(b"still here")
-    assert raw.server.received[-1:] == [b"still here"]
 
 
 # --- C11: a ChangeCipherSpec at the wrong time

@@ -25,11 +25,6 @@ from tests.support.dtls_attack import (
 from tests.support.dtls_pair import ADDRESS, ALERT, HANDSHAKE, Hello, RawClient, Server, only
 
 
-@pytest.fixture
-def server() -> Server:
-    return Server()
-
-
 def stranger(server: Server, number: int, **credentials: bytes) -> RawClient:
     """A client like no other: its own random, its own address."""
     hello = Hello(random=sha256(b"%d" % number).digest())

@@ -9,21 +9,13 @@ from gateway.dtls.events import HandshakeFailed, HandshakeFailure
 from gateway.dtls.messages import HandshakeType, encode_message
 from gateway.dtls.record import encode_record
 from tests.support.dtls_attack import Bystander, counted, dropped, hello_record, silent
+from tests.support.dtls_cases import is_all_over
 from tests.support.dtls_pair import ALERT, APPLICATION_DATA, HANDSHAKE, Hello, RawClient, Server
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
 
 
 def hello_message(client: RawClient) -> bytes:
     """The handshake message of the client's next hello, without a record around it."""
     return client.client_hello()[13:]
-
-
-def is_all_over(server: Server) -> bool:
-    return not server.endpoint.handshake_count and not server.endpoint.session_count
 
 
 @pytest.mark.parametrize("has_cookie", [False, True])

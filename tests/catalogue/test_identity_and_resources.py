@@ -33,6 +33,7 @@ from tests.support.dtls_attack import (
     established,
     silent,
 )
+from tests.support.dtls_cases import CIDS
 from tests.support.dtls_pair import (
     ADDRESS,
     IDENTITY,
@@ -44,13 +45,6 @@ from tests.support.dtls_pair import (
     Server,
     only,
 )
-
-CIDS = [None, b"", b"peer"]
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
 
 
 def revoke(server: Server, identity: bytes = IDENTITY) -> list[SessionEnded | HandshakeFailed]:

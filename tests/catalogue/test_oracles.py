@@ -27,6 +27,7 @@ from tests.support.dtls_attack import (
     record_operations,
     silent,
 )
+from tests.support.dtls_cases import CIDS
 from tests.support.dtls_pair import (
     ADDRESS,
     ALERT,
@@ -45,13 +46,7 @@ from tests.support.dtls_pair import (
 )
 
 UNKNOWN = IDENTITY[::-1]
-CIDS = [None, b"", b"peer"]
 EMS = int(ExtensionType.EXTENDED_MASTER_SECRET)
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
 
 
 def with_cid(hello: Hello, cid: bytes | None) -> Hello:

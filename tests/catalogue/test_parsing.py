@@ -30,11 +30,6 @@ Make = Callable[[bytes], bytes]
 "The cookie as a vector → the body of a hello."
 
 
-@pytest.fixture
-def server() -> Server:
-    return Server()
-
-
 def give_and_count(server: Server, datagram: bytes) -> list[bytes]:
     """The answers to a datagram that some counter must have noticed."""
     before = sum(server.endpoint.counters.as_dict().values())

@@ -24,6 +24,7 @@ from tests.support.dtls_attack import (
     memory_grows_less_than,
     record_operations,
 )
+from tests.support.dtls_cases import CIDS
 from tests.support.dtls_pair import (
     ALERT,
     APPLICATION_DATA,
@@ -38,7 +39,6 @@ from tests.support.dtls_pair import (
     only,
 )
 
-CIDS = [pytest.param(None, id="address"), pytest.param(b"", id="cid"), pytest.param(b"\7\7", id="two-cids")]
 CONFIG = EndpointConfig()
 
 

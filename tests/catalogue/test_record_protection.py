@@ -9,12 +9,12 @@ from __future__ import annotations
 import pytest
 
 from gateway.dtls import record as record_module
-from gateway.dtls.alerts import CLOSE_NOTIFY, Alert, AlertDescription, AlertLevel, encode_alert
+from gateway.dtls.alerts import CLOSE_NOTIFY
 from gateway.dtls.events import ApplicationData, PskRequested, SessionEnd, SessionEnded
 from gateway.dtls.record import HEADER_BYTES, Opener, Sealer, decode_records
-from gateway.dtls.settings import EndpointConfig
 from gateway.dtls.suites import DEFAULT_SUITES, SUITES
 from tests.support.dtls_attack import ELSEWHERE, Bystander, dropped, established, silent
+from tests.support.dtls_cases import CID_BYTES, CIDS, CLOSE, FATAL, assert_heard
 from tests.support.dtls_pair import (
     ADDRESS,
     ALERT,
@@ -28,25 +28,6 @@ from tests.support.dtls_pair import (
     Server,
     only,
 )
-
-CIDS = [pytest.param(None, id="address"), pytest.param(b"", id="cid"), pytest.param(b"\7\7", id="two-cids")]
-ANY_CID = [pytest.param(b"", id="cid"), pytest.param(b"\7\7", id="two-cids")]
-FATAL = encode_alert(Alert(AlertLevel.FATAL, AlertDescription.INTERNAL_ERROR))
-CLOSE = encode_alert(CLOSE_NOTIFY)
-CID_BYTES = EndpointConfig().cid_length
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
-
-
-def assert_heard(raw: RawClient) -> None:
-    """What this client says arrives, and nothing else did meanwhile."""
-    raw.server.events.clear()
-    raw.say(b"still here")
-    assert raw.server.received == [b"still here"]
-
 
 # --- D1, D2: data without protection, and too early
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from gateway.dtls import record as record_module
-from gateway.dtls.alerts import CLOSE_NOTIFY, Alert, AlertDescription, AlertLevel, encode_alert
 from gateway.dtls.events import ApplicationData
 from gateway.dtls.record import HEADER_BYTES, MAX_PLAINTEXT_BYTES
 from gateway.dtls.settings import ClientConfig, EndpointConfig
 from tests.support.dtls_attack import dropped, established
+from tests.support.dtls_cases import ANY_CID, CID_BYTES, CIDS, CLOSE, FATAL, assert_heard
 from tests.support.dtls_pair import (
     ALERT,
     APPLICATION_DATA,
@@ -24,24 +24,6 @@ from tests.support.dtls_pair import (
     Server,
     only,
 )
-
-CIDS = [pytest.param(None, id="address"), pytest.param(b"", id="cid"), pytest.param(b"\7\7", id="two-cids")]
-ANY_CID = [pytest.param(b"", id="cid"), pytest.param(b"\7\7", id="two-cids")]
-FATAL = encode_alert(Alert(AlertLevel.FATAL, AlertDescription.INTERNAL_ERROR))
-CLOSE = encode_alert(CLOSE_NOTIFY)
-CID_BYTES = EndpointConfig().cid_length
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
-
-
-def assert_heard(raw: RawClient) -> None:
-    """What this client says arrives, and nothing else did meanwhile."""
-    raw.server.events.clear()
-    raw.say(b"still here")
-    assert raw.server.received == [b"still here"]
 
 
 def legacy(raw: RawClient, content_type: int, content: bytes, sequence: int) -> bytes:

@@ -10,6 +10,7 @@ from gateway.dtls.messages import HandshakeType
 from gateway.dtls.record import MAX_CIPHERTEXT_BYTES, encode_record
 from gateway.dtls.settings import EndpointConfig
 from tests.support.dtls_attack import ELSEWHERE, Bystander, dropped, dropped_once, established, silent
+from tests.support.dtls_cases import CID_BYTES, CIDS
 from tests.support.dtls_pair import (
     ADDRESS,
     ALERT,
@@ -23,14 +24,6 @@ from tests.support.dtls_pair import (
     RawClient,
     Server,
 )
-
-CID_BYTES = EndpointConfig().cid_length
-CIDS = [None, b"", b"peer"]
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
 
 
 def header(content_type: int, epoch: int, length: int, sequence: int = 7, cid: bytes = b"") -> bytes:

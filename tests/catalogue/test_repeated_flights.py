@@ -20,6 +20,7 @@ from gateway.dtls.messages import HandshakeType
 from gateway.dtls.record import decode_records
 from gateway.dtls.settings import ClientConfig, EndpointConfig
 from tests.support.dtls_attack import Bystander, dropped
+from tests.support.dtls_cases import CIDS, HELLOS, begun
 from tests.support.dtls_pair import (
     ADDRESS,
     CHANGE_CIPHER_SPEC,
@@ -34,19 +35,10 @@ from tests.support.dtls_pair import (
     only,
 )
 
-HELLOS = [pytest.param(Hello(), id="address"), pytest.param(Hello().with_cid(), id="cid")]
-CIDS = [pytest.param(None, id="address"), pytest.param(b"", id="cid"), pytest.param(b"\7\7", id="two-cids")]
 SERVER_HELLO = int(HandshakeType.SERVER_HELLO)
 CLIENT_KEY_EXCHANGE = int(HandshakeType.CLIENT_KEY_EXCHANGE)
 COUNT = EndpointConfig().retransmit_count
 LAST_FLIGHT_REPEATS = 8
-
-
-def begun(hello: Hello | None = None, server: Server | None = None) -> RawClient:
-    """A client that has its ServerHello and has not answered it."""
-    raw = RawClient(server, hello)
-    raw.begin()
-    return raw
 
 
 def flights(datagrams: Iterable[bytes], message_type: int) -> list[bytes]:

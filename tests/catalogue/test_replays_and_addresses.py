@@ -13,6 +13,7 @@ from gateway.dtls.replay import WINDOW
 from gateway.dtls.session import Session
 from gateway.dtls.settings import ClientConfig, EndpointConfig
 from tests.support.dtls_attack import ELSEWHERE, Bystander, dropped, established
+from tests.support.dtls_cases import CIDS
 from tests.support.dtls_pair import (
     ADDRESS,
     ALERT,
@@ -28,14 +29,8 @@ from tests.support.dtls_pair import (
     only,
 )
 
-CIDS = [pytest.param(None, id="address"), pytest.param(b"", id="cid")]
 FARTHER = Address("203.0.113.99", 9_999)
 JUMPS = [1, 63, 64, 65, 127, 128, 129, 1 << 32, MAX_SEQUENCE - 100]
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
 
 
 def forged(record: bytes, sequence: int | None = None, epoch: int | None = None) -> bytes:

@@ -27,6 +27,7 @@ from tests.support.dtls_attack import (
     silent,
     traced,
 )
+from tests.support.dtls_cases import CID_BYTES
 from tests.support.dtls_pair import (
     APPLICATION_DATA,
     HANDSHAKE,
@@ -37,13 +38,6 @@ from tests.support.dtls_pair import (
     RawClient,
     Server,
 )
-
-CID_BYTES = EndpointConfig().cid_length
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
 
 
 def with_entropy(entropy: Callable[[int], bytes], config: EndpointConfig | None = None) -> Server:
