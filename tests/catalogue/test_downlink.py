@@ -7,20 +7,27 @@ from itertools import product
 
 import pytest
 
-from gateway.lwm2m.requests import Method, Request
 from gateway.messaging.link import Notification
 from gateway.messaging.outcomes import Answered, Unsent
 from gateway.messaging.remote import Remote, SessionRemote
 from tests.support.clock import VirtualClock, virtual_time
-from tests.support.coap import ACK, BLOCK2, CON, NON, OBSERVE, RST, Bed, Peer, block, coap, read, summary
-
-OBSERVATION = Request(Method.GET, ("3", "0", "13"), observe=0)
-CANCELLATION = Request(Method.GET, ("3", "0", "13"), observe=1)
-
-
-def _notification(message_type: int, mid: int, token: bytes, sequence: int = 1) -> bytes:
-    option = sequence.to_bytes(3, "big").lstrip(b"\0")
-    return coap(message_type, "2.05", mid, token, [(OBSERVE, option)], b"21.5")
+from tests.support.coap import (
+    ACK,
+    BLOCK2,
+    CANCELLATION,
+    CON,
+    NON,
+    OBSERVATION,
+    OBSERVE,
+    RST,
+    Bed,
+    Peer,
+    block,
+    coap,
+    notify,
+    read,
+    summary,
+)
 
 
 class _Observer:
@@ -123,14 +130,14 @@ async def test_F8_notification_of_a_cancelled_observation_is_reset(
     peer = bed.secure()
     observer = _Observer(bed, b"observed")
     bed.ask(peer, OBSERVATION, token=b"observed")
-    peer.give(_notification(ACK, read(peer.take()[0]).mid, b"observed"))
-    replies = [summary(each)[:1] for each in peer.send(_notification(message_type, 900, b"observed"))]
+    peer.give(notify(ACK, read(peer.take()[0]).mid, b"observed"))
+    replies = [summary(each)[:1] for each in peer.send(notify(message_type, 900, b"observed"))]
     assert replies == ([("ACK",)] if message_type == CON else [])
     observer.known.clear()
     cancelled = bed.ask(peer, CANCELLATION, token=b"observed")
     peer.give(coap(ACK, "2.05", read(peer.take()[0]).mid, b"observed"))
     assert len(cancelled.outcomes) == 1
-    replies = [summary(each) for each in peer.send(_notification(message_type, 901, b"observed"))]
+    replies = [summary(each) for each in peer.send(notify(message_type, 901, b"observed"))]
     assert replies == [("RST", "0.00", 901, b"")]
     assert len(observer.seen) == 1
 
@@ -143,7 +150,7 @@ async def test_F8_notification_under_a_token_never_given_is_reset(
     bed = Bed()
     _Observer(bed, b"observed")
     for token in (b"", b"o", b"observe", b"OBSERVED"):
-        replies = bed.secure().send(_notification(message_type, 900, token))
+        replies = bed.secure().send(notify(message_type, 900, token))
         assert [summary(each) for each in replies] == [("RST", "0.00", 900, b"")]
 
 
@@ -200,9 +207,7 @@ async def test_F12_message_ids_that_have_gone_round_do_not_mix_up_requests(clock
 def _flood(peer: Peer, count: int, message_type: int, token: bytes) -> list[str]:
     replies: list[str] = []
     for number in range(count):
-        replies += [
-            summary(each)[0] for each in peer.send(_notification(message_type, number, token, number))
-        ]
+        replies += [summary(each)[0] for each in peer.send(notify(message_type, number, token, number))]
     return replies
 
 

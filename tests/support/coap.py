@@ -17,7 +17,7 @@ from gateway.address import Address
 from gateway.lwm2m.requests import Method
 from gateway.lwm2m.requests import Request as Ask
 from gateway.messaging.exchange import MessageLayer
-from gateway.messaging.handling import Request, Response
+from gateway.messaging.handling import Request, Response, respond
 from gateway.messaging.link import Link
 from gateway.messaging.outcomes import Outcome
 from gateway.messaging.pending import Pending
@@ -78,6 +78,17 @@ def block(number: int, more: bool, szx: int) -> bytes:
     """The value of a Block option."""
     value = number << 4 | more << 3 | szx
     return value.to_bytes((value.bit_length() + 7) // 8, "big")
+
+
+def notify(message_type: int, mid: int, token: bytes, sequence: int = 1, payload: bytes = b"x") -> bytes:
+    """A 2.05 with an Observe option (RFC 7641 §3)."""
+    option = sequence.to_bytes(3, "big").lstrip(b"\0")
+    return coap(message_type, "2.05", mid, token, [(OBSERVE, option)], payload)
+
+
+UPDATE = coap(CON, "0.02", 0x1234, b"token678", path("rd/abc"))
+CHANGED = Response(Code.CHANGED)
+CREATED = respond(Code.CREATED, location_path=("rd", "abc"))
 
 
 def read(datagram: bytes) -> Message:
@@ -171,6 +182,8 @@ class Script:
 
 
 READ = Ask(Method.GET, ("3", "0"), accept=112)
+OBSERVATION = Ask(Method.GET, ("3", "0", "13"), observe=0)
+CANCELLATION = Ask(Method.GET, ("3", "0", "13"), observe=1)
 
 
 class Asked:
@@ -194,7 +207,7 @@ class Bed:
         self, dispatch: Dispatch | None = None, downlink: dict[str, float] | None = None, **settings: float
     ) -> None:
         self.tokens = FakeTokens()
-        self.dispatch = dispatch or Script(Response(Code.CHANGED))
+        self.dispatch = dispatch or Script(CHANGED)
         self.layer = MessageLayer(
             self.tokens,
             self.dispatch,

@@ -13,10 +13,12 @@ from gateway.messaging.pending import Pending
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.coap import (
     BLOCK2,
+    CHANGED,
     CON,
     ECHO,
     NO_RESPONSE,
     NON,
+    UPDATE,
     Bed,
     Script,
     block,
@@ -26,9 +28,6 @@ from tests.support.coap import (
     summary,
 )
 
-UPDATE = coap(CON, "0.02", 0x1234, b"token678", path("rd/abc"))
-CHANGED = Response(Code.CHANGED)
-CREATED = respond(Code.CREATED, location_path=("rd", "abc"))
 LONG = respond(Code.CONTENT, payload=b"x" * 200)
 GET = coap(CON, "0.01", 1, b"t", path("core"))
 

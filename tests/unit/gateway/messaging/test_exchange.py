@@ -13,7 +13,20 @@ from gateway.messaging.link import Notification
 from gateway.messaging.outcomes import SessionGone, Unusable, WasReset
 from gateway.messaging.remote import Remote, SessionRemote
 from tests.support.clock import VirtualClock, virtual_time
-from tests.support.coap import ACK, CON, NON, OBSERVE, RST, Bed, Script, coap, path, read, summary
+from tests.support.coap import (
+    ACK,
+    CON,
+    NON,
+    OBSERVE,
+    RST,
+    Bed,
+    Script,
+    coap,
+    notify,
+    path,
+    read,
+    summary,
+)
 
 # --- what is no message
 
@@ -70,10 +83,6 @@ async def test_F10_ping_is_answered_by_a_reset(clock: VirtualClock) -> None:
 
 
 # --- responses
-
-
-def _notify(message_type: int, mid: int, token: bytes, payload: bytes = b"x") -> bytes:
-    return coap(message_type, "2.05", mid, token, [(OBSERVE, b"\x05")], payload)
 
 
 @virtual_time
@@ -140,7 +149,7 @@ async def test_answer_nobody_waits_for_is_reset_if_confirmable(clock: VirtualClo
 @pytest.mark.parametrize("message_type", [CON, NON])
 @virtual_time
 async def test_notification_nobody_waits_for_is_reset(clock: VirtualClock, message_type: int) -> None:
-    notification = _notify(message_type, 900, b"?")
+    notification = notify(message_type, 900, b"?")
     assert [summary(each) for each in Bed().plain().send(notification)] == [("RST", "0.00", 900, b"")]
 
 
@@ -155,9 +164,9 @@ async def test_known_notification_is_acknowledged_if_confirmable(clock: VirtualC
         return token == b"known"
 
     bed.layer.link.on_notification = note
-    assert peer.send(_notify(NON, 900, b"known")) == []
-    assert [summary(each) for each in peer.send(_notify(CON, 901, b"known"))] == [("ACK", "0.00", 901, b"")]
-    assert [summary(each) for each in peer.send(_notify(NON, 902, b"other"))] == [("RST", "0.00", 902, b"")]
+    assert peer.send(notify(NON, 900, b"known", 5)) == []
+    assert [summary(each) for each in peer.send(notify(CON, 901, b"known"))] == [("ACK", "0.00", 901, b"")]
+    assert [summary(each) for each in peer.send(notify(NON, 902, b"other"))] == [("RST", "0.00", 902, b"")]
     (remote, token, notification), *_ = seen
     assert (remote, token, notification.sequence) == (peer.remote, b"known", 5)
     assert (notification.response.code, notification.response.payload) == ("2.05", b"x")
@@ -245,7 +254,7 @@ async def test_error_of_ours_over_a_response_does_not_reach_the_transport(clock:
         raise asyncio.InvalidStateError("a bug")
 
     bed.layer.link.on_notification = fail
-    assert bed.plain().send(_notify(CON, 900, b"ours")) == []
+    assert bed.plain().send(notify(CON, 900, b"ours")) == []
     assert bed.counters["failures"] == 1
 
 
@@ -258,7 +267,7 @@ async def test_closed_layer_takes_no_responses_and_sends_no_requests(clock: Virt
     request = read(peer.take()[0])
     await bed.layer.shutdown()
     for token in (request.token, b"known"):
-        assert [summary(each)[0] for each in peer.send(_notify(CON, 900, token))] == ["RST"]
+        assert [summary(each)[0] for each in peer.send(notify(CON, 900, token))] == ["RST"]
     refused = bed.ask(peer)
     await asyncio.sleep(100)
     assert peer.take() == []

@@ -15,21 +15,22 @@ from tests.support.coap import (
     ACK,
     BLOCK1,
     BLOCK2,
+    CANCELLATION,
     CON,
     CONTENT_FORMAT,
     NON,
+    OBSERVATION,
     OBSERVE,
     RST,
     Bed,
     Peer,
     block,
     coap,
+    notify,
     read,
     summary,
 )
 
-OBSERVATION = Request(Method.GET, ("3", "0", "13"), observe=0)
-CANCELLATION = Request(Method.GET, ("3", "0", "13"), observe=1)
 VALUE = [(CONTENT_FORMAT, b"\x70")]
 
 
@@ -37,10 +38,6 @@ def _answer(peer: Peer, code: str = "2.05", payload: bytes = b"x") -> None:
     """Answer the latest request in its acknowledgement."""
     request = read(peer.take()[-1])
     peer.give(coap(ACK, code, request.mid, request.token, VALUE, payload))
-
-
-def _notify(message_type: int, mid: int, token: bytes, sequence: int, payload: bytes = b"x") -> bytes:
-    return coap(message_type, "2.05", mid, token, [(OBSERVE, bytes([sequence]))], payload)
 
 
 @virtual_time
@@ -169,7 +166,7 @@ async def test_late_answer_is_acknowledged_and_dropped(clock: VirtualClock) -> N
     for mid, token in enumerate(tokens):
         assert [summary(each)[0] for each in stranger.send(coap(CON, "2.05", mid, token))] == ["RST"]
         assert [summary(each)[0] for each in peer.send(coap(CON, "2.05", mid, token))] == ["ACK"]
-        assert [summary(each)[0] for each in peer.send(_notify(CON, 50 + mid, token, 1))] == ["RST"]
+        assert [summary(each)[0] for each in peer.send(notify(CON, 50 + mid, token, 1))] == ["RST"]
     assert cancelled.outcomes == []
     assert len(timed_out.outcomes) == 1
 
@@ -253,7 +250,7 @@ async def test_observation_has_the_token_it_was_given(clock: VirtualClock) -> No
     asked = bed.ask(peer, OBSERVATION, token=b"observed")
     request = read(peer.take()[0])
     assert (request.token, request.opt.observe) == (b"observed", 0)
-    peer.give(_notify(ACK, request.mid, b"observed", 9))
+    peer.give(notify(ACK, request.mid, b"observed", 9))
     assert asked.outcome == Answered(Response("2.05", None, b"x", has_observe=True), 9)
 
 
@@ -268,7 +265,7 @@ async def test_notification_that_crosses_a_request_is_not_its_answer(
     bed.layer.link.on_notification = lambda _remote, _token, notification: not seen.append(notification)
     asked = bed.ask(peer, request_, token=b"observed")
     request = read(peer.take()[0])
-    assert [summary(each)[0] for each in peer.send(_notify(CON, 900, b"observed", 1))] == ["ACK"]
+    assert [summary(each)[0] for each in peer.send(notify(CON, 900, b"observed", 1))] == ["ACK"]
     assert (asked.outcomes, len(seen)) == ([], 1)
     peer.give(coap(ACK, "2.05", request.mid, b"observed", payload=b"last"))
     assert asked.outcome == Answered(Response("2.05", None, b"last"))
@@ -281,7 +278,7 @@ async def test_separate_answer_to_an_observation_may_carry_the_option(clock: Vir
     peer = bed.plain()
     asked = bed.ask(peer, OBSERVATION, token=b"observed")
     peer.give(coap(ACK, "0.00", read(peer.take()[0]).mid))
-    assert [summary(each)[0] for each in peer.send(_notify(CON, 900, b"observed", 3))] == ["ACK"]
+    assert [summary(each)[0] for each in peer.send(notify(CON, 900, b"observed", 3))] == ["ACK"]
     assert asked.outcome.sequence == 3
 
 

@@ -9,13 +9,14 @@ import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import Code
 
-from gateway.messaging.handling import Response, respond
 from gateway.messaging.pending import Pending
 from gateway.messaging.remote import SessionRemote
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.coap import (
     BLOCK1,
+    CHANGED,
     CON,
+    CREATED,
     NO_RESPONSE,
     NON,
     OBSERVE,
@@ -23,6 +24,7 @@ from tests.support.coap import (
     PROXY_URI,
     REQUEST_TAG,
     SIZE1,
+    UPDATE,
     URI_HOST,
     URI_QUERY,
     Bed,
@@ -34,10 +36,6 @@ from tests.support.coap import (
     read,
     summary,
 )
-
-UPDATE = coap(CON, "0.02", 0x1234, b"token678", path("rd/abc"))
-CHANGED = Response(Code.CHANGED)
-CREATED = respond(Code.CREATED, location_path=("rd", "abc"))
 
 
 def _peer(bed: Bed, kind: str) -> Peer:
