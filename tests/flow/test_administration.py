@@ -18,8 +18,7 @@ ACTIONS = pytest.mark.parametrize("action", ["freeze", "delete", "reset_secret"]
 @virtual_time
 async def test_session_and_registration_of_a_security_device_end(clock, tmp_path, action):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", Security.PSK)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK).registered()
         location = player.location
 
         getattr(scene.administration, action)("meter-7")
@@ -36,8 +35,7 @@ async def test_session_and_registration_of_a_security_device_end(clock, tmp_path
 @virtual_time
 async def test_registration_of_a_plain_device_ends(clock, tmp_path, action):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7")
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7").registered()
         location = player.location
 
         getattr(scene.administration, action)("meter-7")
@@ -53,8 +51,7 @@ async def test_registration_of_a_plain_device_ends(clock, tmp_path, action):
 @virtual_time
 async def test_unfrozen_device_comes_again(clock, tmp_path, security):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", security)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", security).registered()
         scene.administration.freeze("meter-7")
         await asyncio.sleep(1)
         assert scene.state("meter-7") is DeviceState.FROZEN
@@ -67,11 +64,9 @@ async def test_unfrozen_device_comes_again(clock, tmp_path, security):
 @virtual_time
 async def test_new_secret_works_once_the_gateway_has_noticed(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", Security.PSK)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK).registered()
         created = scene.administration.reset_secret("meter-7")
-        other = scene.join("meter-7", psk=created.secret, after_s=1.0)
-        await scene.until(other.is_registered)
+        other = await scene.join("meter-7", psk=created.secret, after_s=1.0).registered()
         await scene.until(player.is_over)
         assert scene.view("meter-7").registration.location == other.location
 
@@ -79,8 +74,7 @@ async def test_new_secret_works_once_the_gateway_has_noticed(clock, tmp_path):
 @virtual_time
 async def test_deleted_device_created_again_is_another_device(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7")
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7").registered()
         before = scene.view("meter-7").device.device_id
         scene.administration.delete("meter-7")
         scene.administration.create("meter-7", Security.NONE)

@@ -40,8 +40,7 @@ async def test_commands_are_done_in_their_order_and_their_values_kept(
     clock: VirtualClock, tmp_path: File, security: Security
 ) -> None:
     async with gateway_in_memory(clock, tmp_path, uplink=LOSSY, downlink=LOSSY) as scene:
-        player = play(scene, security=security)
-        await scene.until(player.is_registered)
+        await play(scene, security=security).registered()
         first, second = ask(scene, write_zone("Europe/Vienna")), ask(scene, read("/3/0/15"))
         written, told = await ended(scene, first), await ended(scene, second)
         assert (written.state, written.result.code) == (CommandState.ANSWERED, "2.04")
@@ -54,8 +53,7 @@ async def test_commands_are_done_in_their_order_and_their_values_kept(
 @virtual_time
 async def test_what_a_device_refuses_is_an_answer(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene)
-        await scene.until(player.is_registered)
+        await play(scene).registered()
         refused = await ended(scene, ask(scene, read("/0/0/1")))
         assert (refused.state, refused.result.code) == (CommandState.ANSWERED, "4.01")
         assert refused.result.error
@@ -87,8 +85,7 @@ async def test_nothing_is_sent_that_nobody_asked_for(clock: VirtualClock, tmp_pa
 @virtual_time
 async def test_block_wise_write_is_one_command(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path, uplink=LOSSY, downlink=LOSSY) as scene:
-        player = play(scene)
-        await scene.until(player.is_registered)
+        await play(scene).registered()
         path = parse_path("/5/0/0")
         package = build_package("app", "2.0.0", bytes(range(256)) * 40)
         written = await ended(scene, ask(scene, Write(path, (Record(path, package, Type.OPAQUE),))))
@@ -124,8 +121,7 @@ async def test_silent_device_fails_what_is_asked_and_the_next_one_is_tried(
     clock: VirtualClock, tmp_path: File
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, lifetime_s=86_400)
-        await scene.until(player.is_registered)
+        player = await play(scene, lifetime_s=86_400).registered()
         player.connection.is_silent = True
         reads, executes = ask(scene, read("/3/0/0")), ask(scene, Execute(parse_path("/3/0/12")))
         assert (await ended(scene, reads)).result.error == "timeout"
@@ -174,8 +170,7 @@ async def test_nothing_is_left_of_a_device_that_loses_its_credential(
     clock: VirtualClock, tmp_path: File, revoke: str
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, lifetime_s=86_400)
-        await scene.until(player.is_registered)
+        player = await play(scene, lifetime_s=86_400).registered()
         await ended(scene, ask(scene, observe("/3303/0/5700")))
         player.connection.is_silent = True
         command = ask(scene, read("/3/0/0"))

@@ -44,8 +44,7 @@ async def test_request_goes_to_where_the_device_was_heard_last(
     clock: VirtualClock, tmp_path: File, is_update: bool
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, lifetime_s=A_DAY_S)
-        await scene.until(player.is_registered)
+        player = await play(scene, lifetime_s=A_DAY_S).registered()
         await ended(scene, ask(scene, observe("/3303/0/5700")))
         player.connection.rebind()
         if is_update:
@@ -62,8 +61,7 @@ async def test_device_that_moves_before_it_answers_is_asked_where_it_is(
     clock: VirtualClock, tmp_path: File
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, lifetime_s=A_DAY_S)
-        await scene.until(player.is_registered)
+        player = await play(scene, lifetime_s=A_DAY_S).registered()
         for operation, result in (
             (read("/3/0/0"), ("2.05", None, 2)),
             (Execute(parse_path("/3/0/12")), (None, "unknown outcome", 1)),
@@ -102,8 +100,7 @@ async def test_notifications_of_a_composite_are_taken_also_after_a_restart(
     clock: VirtualClock, tmp_path: File
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, lifetime_s=A_DAY_S)
-        await scene.until(player.is_registered)
+        player = await play(scene, lifetime_s=A_DAY_S).registered()
         first = await ended(scene, ask(scene, observe("/3303/0/5700", "/3/0/9")))
         assert first.state is CommandState.ANSWERED
         measure(player, 30.0)
@@ -121,8 +118,7 @@ async def test_version_that_nobody_defined_is_read_by_its_neighbour_until_one_is
 ) -> None:
     contents = replace(factory_contents("1.1", A_DAY_S), listed_versions={3303: "1.9"})
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, contents=contents, lifetime_s=A_DAY_S)
-        await scene.until(player.is_registered)
+        await play(scene, contents=contents, lifetime_s=A_DAY_S).registered()
         name = parse_path("/3303/0/5750")
         write = Write(name, read_value(name, "cellar", DeviceModel(own_model())))
         neighbour = await ended(scene, ask(scene, Read((parse_path("/3303/0/5700"),), Format.TLV)))
@@ -155,8 +151,7 @@ async def test_numbers_come_as_the_device_has_them(
     clock: VirtualClock, tmp_path: File, lwm2m: str, format_: Format
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, lwm2m=lwm2m, lifetime_s=A_DAY_S)
-        await scene.until(player.is_registered)
+        player = await play(scene, lwm2m=lwm2m, lifetime_s=A_DAY_S).registered()
         for path, number, text in (
             ("/1/0/5", 9_007_199_254_740_993, "9007199254740993"),
             ("/1/0/5", -(2**63), "-9223372036854775808"),

@@ -12,8 +12,7 @@ from tools.simulator.events import Deregistered, Ended, HandshakeDone
 @virtual_time
 async def test_device_deregisters_and_may_come_again(clock, tmp_path, security):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", security)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", security).registered()
         location = player.location
         player.driver.stop()
         await scene.until(player.is_over)
@@ -22,8 +21,7 @@ async def test_device_deregisters_and_may_come_again(clock, tmp_path, security):
         assert scene.state("meter-7") is DeviceState.OFFLINE
         assert scene.registry.find_registration(location) is None
 
-        again = scene.join("meter-7", psk=player.device.settings.psk)
-        await scene.until(again.is_registered)
+        again = await scene.join("meter-7", psk=player.device.settings.psk).registered()
         assert again.location != location
         assert [event.type for event in scene.facts()] == [
             "device_created",
@@ -36,8 +34,7 @@ async def test_device_deregisters_and_may_come_again(clock, tmp_path, security):
 @virtual_time
 async def test_session_of_a_device_that_left_is_gone(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", Security.PSK)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK).registered()
         assert player.count(HandshakeDone) == 1
         player.driver.stop()
         await scene.until(player.is_over)

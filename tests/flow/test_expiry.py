@@ -20,8 +20,7 @@ async def test_silent_device_is_expired_within_two_seconds_of_its_lifetime(
     clock, tmp_path, security, lifetime_s
 ):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", security, lifetime_s=lifetime_s)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", security, lifetime_s=lifetime_s).registered()
         player.vanish()
         registered_at_ms = scene.view("meter-7").registration.registered_at_ms
         await asyncio.sleep(lifetime_s + 5)
@@ -36,8 +35,7 @@ async def test_silent_device_is_expired_within_two_seconds_of_its_lifetime(
 @virtual_time
 async def test_expired_device_is_told_by_its_update_and_registers_anew(clock, tmp_path, security):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", security, lifetime_s=20)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", security, lifetime_s=20).registered()
         player.connection.is_silent = True
         await scene.until(lambda: scene.facts("registration_expired"))
         player.connection.is_silent = False
@@ -49,8 +47,7 @@ async def test_expired_device_is_told_by_its_update_and_registers_anew(clock, tm
 async def test_grace_is_added_to_the_lifetime(clock, tmp_path):
     settings = {"registration": {"lifetime_grace_s": 100}}
     async with gateway_in_memory(clock, tmp_path, settings=settings) as scene:
-        player = scene.play("meter-7", lifetime_s=10)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", lifetime_s=10).registered()
         player.vanish()
         await asyncio.sleep(105)
         assert scene.state("meter-7") is DeviceState.ONLINE
@@ -76,8 +73,7 @@ async def test_device_that_never_came_is_purged_at_its_claim_deadline(clock, tmp
 @virtual_time
 async def test_first_register_ends_the_claim_deadline_for_ever(clock, tmp_path, security):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", security, timeout_s=60, lifetime_s=20)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", security, timeout_s=60, lifetime_s=20).registered()
         player.vanish()
         await asyncio.sleep(3600)
         assert scene.state("meter-7") is DeviceState.OFFLINE

@@ -26,8 +26,9 @@ async def test_sleeping_device_gets_its_commands_when_it_wakes(
     clock: VirtualClock, tmp_path: File, lwm2m: str
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, lwm2m=lwm2m, binding="U", is_queue_mode=True, lifetime_s=86_400)
-        await scene.until(player.is_registered)
+        player = await play(
+            scene, lwm2m=lwm2m, binding="U", is_queue_mode=True, lifetime_s=86_400
+        ).registered()
         await asyncio.sleep(200)
         command = ask(scene, read("/3/0/0"))
         await asyncio.sleep(300)
@@ -43,12 +44,10 @@ async def test_device_that_registers_anew_amid_a_request_gets_what_waits(
     clock: VirtualClock, tmp_path: File
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, binding="U", is_queue_mode=True, lifetime_s=86_400)
-        await scene.until(player.is_registered)
+        player = await play(scene, binding="U", is_queue_mode=True, lifetime_s=86_400).registered()
         player.vanish()
         command = ask(scene, read("/3/0/0"))
         await scene.until(lambda: look(scene, command).state is CommandState.SENT)
-        newcomer = join(scene, binding="U", is_queue_mode=True, lifetime_s=86_400)
-        await scene.until(newcomer.is_registered)
+        await join(scene, binding="U", is_queue_mode=True, lifetime_s=86_400).registered()
         answered = await ended(scene, command, 10)
         assert (answered.result.code, answered.attempts) == ("2.05", 2)

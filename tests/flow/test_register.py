@@ -38,8 +38,7 @@ async def test_device_registers(clock, tmp_path, security):
 @virtual_time
 async def test_security_device_registers_with_any_kind_of_connection_id(clock, tmp_path, cid):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", Security.PSK, cid=cid)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, cid=cid).registered()
         assert [type(event) for event in player.events] == [HandshakeDone, Registered]
 
 
@@ -52,8 +51,7 @@ async def test_each_version_registers_with_its_own_spelling_of_queue_mode(
     clock, tmp_path, version, is_queue_mode, binding
 ):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", lwm2m=version, is_queue_mode=is_queue_mode)
-        await scene.until(player.is_registered)
+        await scene.play("meter-7", lwm2m=version, is_queue_mode=is_queue_mode).registered()
         registration = scene.view("meter-7").registration
         assert (registration.lwm2m, registration.binding) == (version, binding)
 
@@ -61,8 +59,7 @@ async def test_each_version_registers_with_its_own_spelling_of_queue_mode(
 @virtual_time
 async def test_security_device_may_leave_its_name_to_its_identity(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", Security.PSK, has_ep=False)
-        await scene.until(player.is_registered)
+        await scene.play("meter-7", Security.PSK, has_ep=False).registered()
         assert scene.state("meter-7") is DeviceState.ONLINE
 
 
@@ -71,8 +68,9 @@ async def test_security_device_may_leave_its_name_to_its_identity(clock, tmp_pat
 async def test_long_object_list_comes_block_by_block(clock, tmp_path, security):
     objects = "</1/0>,</3/0>," + ",".join(f"</3303/{instance}>" for instance in range(400))
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", security, objects=objects, coap=CoapSettings(block_exponent=4))
-        await scene.until(player.is_registered)
+        await scene.play(
+            "meter-7", security, objects=objects, coap=CoapSettings(block_exponent=4)
+        ).registered()
         assert len(scene.view("meter-7").registration.objects.links) == 402
         assert len(scene.facts("registered")) == 1
 
@@ -147,10 +145,8 @@ async def test_frozen_device_is_refused(clock, tmp_path, security):
 @virtual_time
 async def test_newest_registration_wins_and_the_old_location_is_unknown(clock, tmp_path, security):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        first = scene.play("meter-7", security)
-        await scene.until(first.is_registered)
-        second = scene.join("meter-7", psk=first.device.settings.psk)
-        await scene.until(second.is_registered)
+        first = await scene.play("meter-7", security).registered()
+        second = await scene.join("meter-7", psk=first.device.settings.psk).registered()
         assert first.location != second.location
         assert scene.view("meter-7").registration.location == second.location
         assert scene.registry.find_registration(first.location) is None
@@ -164,10 +160,8 @@ async def test_newest_registration_wins_and_the_old_location_is_unknown(clock, t
 @virtual_time
 async def test_older_session_of_an_identity_ends_in_silence(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        first = scene.play("meter-7", Security.PSK)
-        await scene.until(first.is_registered)
-        second = scene.join("meter-7", psk=first.device.settings.psk)
-        await scene.until(second.is_registered)
+        first = await scene.play("meter-7", Security.PSK).registered()
+        second = await scene.join("meter-7", psk=first.device.settings.psk).registered()
         assert scene.gateway.endpoint.session_count == 1
 
         first.update()
@@ -181,8 +175,7 @@ async def test_older_session_of_an_identity_ends_in_silence(clock, tmp_path):
 @virtual_time
 async def test_identity_of_another_device_cannot_be_taken(clock, tmp_path, security):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        owner = scene.play("meter-7", security)
-        await scene.until(owner.is_registered)
+        owner = await scene.play("meter-7", security).registered()
         thief = scene.play("thief", Security.PSK, has_ep=False, parameters=("ep=meter-7",))
         await scene.until(thief.is_over)
         assert thief.events[-2] == GaveUp("registering", "4.03")

@@ -16,8 +16,7 @@ BOTH = pytest.mark.parametrize("security", [Security.NONE, Security.PSK])
 @virtual_time
 async def test_plain_registration_goes_on_after_a_restart(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", lifetime_s=300)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", lifetime_s=300).registered()
     await asyncio.sleep(60)
     async with gateway_in_memory(clock, tmp_path, network=scene.network) as scene:
         await scene.until(lambda: player.count(Updated))
@@ -28,8 +27,7 @@ async def test_plain_registration_goes_on_after_a_restart(clock, tmp_path):
 @virtual_time
 async def test_security_device_whose_session_was_not_kept_finds_its_way_back(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path, settings=VOLATILE) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
     async with gateway_in_memory(clock, tmp_path, settings=VOLATILE, network=scene.network) as scene:
         await scene.until(lambda: player.count(Registered) == 2)
         assert scene.state("meter-7") is DeviceState.ONLINE
@@ -39,8 +37,7 @@ async def test_security_device_whose_session_was_not_kept_finds_its_way_back(clo
 @virtual_time
 async def test_downtime_does_not_count_against_a_lease(clock, tmp_path, security):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", security, lifetime_s=300)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", security, lifetime_s=300).registered()
         player.vanish()
         await asyncio.sleep(100)
     await asyncio.sleep(3600)

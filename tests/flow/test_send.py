@@ -25,8 +25,7 @@ FORMATS = [Format.SENML_JSON, Format.SENML_CBOR, Format.LWM2M_CBOR]
 
 async def begin(scene: Scene, security: Security = Security.NONE) -> Player:
     contents = factory_contents("1.2", 300)
-    player = scene.play("meter-7", security, lwm2m="1.2", contents=contents)
-    await scene.until(player.is_registered)
+    player = await scene.play("meter-7", security, lwm2m="1.2", contents=contents).registered()
     # No Send before the server allows it (Mute Send).
     player.device.client.set(parse_path("/1/0/23"), False, asyncio.get_running_loop().time())
     return player

@@ -102,8 +102,7 @@ async def test_device_goes_on_without_a_handshake_and_keeps_its_registration(
 ) -> None:
     config = settings(trust, cid_length)
     async with gateway_in_memory(clock, tmp_path, settings=config, is_crashing=is_crashing) as scene:
-        player = play(scene, kind)
-        await scene.until(player.is_registered)
+        player = await play(scene, kind).registered()
         await asyncio.sleep(1)
         assert is_protected_as(the_session(scene), kind)
         location = player.location
@@ -157,8 +156,7 @@ async def test_session_is_not_revived_once_its_credential_is_lost(
     clock: VirtualClock, tmp_path: Path, trust: Path, kind: Kind, change: Change, is_crashing: bool
 ) -> None:
     async with gateway_in_memory(clock, tmp_path, settings=settings(trust), is_crashing=is_crashing) as scene:
-        player = play(scene, kind)
-        await scene.until(player.is_registered)
+        await play(scene, kind).registered()
         await asyncio.sleep(1)
     with Administration(Database.open(tmp_path / "registry.db"), clock=clock) as administration:
         change(administration, trust)
@@ -172,8 +170,7 @@ async def test_session_is_not_revived_once_its_certificate_has_expired(
     clock: VirtualClock, tmp_path: Path, trust: Path, kind: Kind, is_crashing: bool
 ) -> None:
     async with gateway_in_memory(clock, tmp_path, settings=settings(trust), is_crashing=is_crashing) as scene:
-        player = play(scene, kind, not_after_s=clock.wall_ms() // 1000 + 100 - NOW_S)
-        await scene.until(player.is_registered)
+        await play(scene, kind, not_after_s=clock.wall_ms() // 1000 + 100 - NOW_S).registered()
         await asyncio.sleep(1)
     await asyncio.sleep(200)
     await _assert_not_revived(clock, tmp_path, trust)

@@ -23,8 +23,7 @@ def sessions_file(folder):
 @virtual_time
 async def test_device_goes_on_through_one_crash_after_another(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
     for run in range(5):
         seen = player.count(Updated)
         async with gateway_in_memory(
@@ -38,8 +37,7 @@ async def test_device_goes_on_through_one_crash_after_another(clock, tmp_path):
 @virtual_time
 async def test_device_that_moved_is_known_by_its_connection_id_after_a_crash(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
         await asyncio.sleep(1)
     player.connection.rebind()
     async with gateway_in_memory(clock, tmp_path, network=scene.network) as scene:
@@ -52,8 +50,7 @@ async def test_device_that_moved_is_known_by_its_connection_id_after_a_crash(clo
 async def test_two_nons_at_most_are_lost_by_a_crash(clock, tmp_path):
     """Records that nobody repeats: what the file does not know to be new is not taken."""
     async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
         await asyncio.sleep(1)
     async with gateway_in_memory(clock, tmp_path, network=scene.network) as scene:
         before = scene.gateway.endpoint.counters.replayed_records
@@ -65,8 +62,7 @@ async def test_two_nons_at_most_are_lost_by_a_crash(clock, tmp_path):
 @virtual_time
 async def test_session_that_ended_leaves_nothing_in_the_file(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
+        await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
         await asyncio.sleep(60)
         assert b"meter-7" in sessions_file(tmp_path).read_bytes()
         scene.administration.freeze("meter-7")
@@ -85,8 +81,7 @@ async def test_session_that_its_device_closed_can_be_resumed_by_the_next_start(
     clock, tmp_path, is_crashing, is_frozen
 ):
     async with gateway_in_memory(clock, tmp_path, is_crashing=is_crashing) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
         player.driver.stop()
         await scene.until(lambda: scene.gateway.endpoint.session_count == 0)
         await asyncio.sleep(1)
@@ -103,8 +98,7 @@ async def test_session_that_its_device_closed_can_be_resumed_by_the_next_start(
 async def test_closed_session_leaves_the_file_with_its_time(clock, tmp_path):
     settings = {"dtls": {"resumption_s": 5000}}
     async with gateway_in_memory(clock, tmp_path, settings=settings, is_crashing=True) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
         player.driver.stop()
         await asyncio.sleep(4000)
         assert b"meter-7" in sessions_file(tmp_path).read_bytes()
@@ -158,8 +152,7 @@ async def test_no_session_comes_from_a_file_that_is_not_the_right_one(clock, tmp
     async with gateway_in_memory(clock, foreign):
         pass
     async with gateway_in_memory(clock, folder) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
         await asyncio.sleep(1)
     shutil.copytree(folder, older)
     shutil.copy(sessions_file(foreign), older / "foreign.sessions")
@@ -174,8 +167,7 @@ async def test_no_session_comes_from_a_file_that_is_not_the_right_one(clock, tmp
 @virtual_time
 async def test_without_persistence_sessions_end_and_the_file_goes(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path, settings={"dtls": {"persist_sessions": False}}) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
+        await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
         assert not sessions_file(tmp_path).exists()
         assert scene.gateway.endpoint.counters.records_held == 0
 
@@ -186,8 +178,7 @@ async def test_without_persistence_sessions_end_and_the_file_goes(clock, tmp_pat
 @virtual_time
 async def test_sessions_go_on_in_memory_when_the_file_cannot_be_written(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
         keeper = scene.gateway.keeper
         keeper._file._connection.execute("PRAGMA query_only = ON")
         player.update()
@@ -207,8 +198,7 @@ async def test_sessions_go_on_in_memory_when_the_file_cannot_be_written(clock, t
 @virtual_time
 async def test_file_deleted_by_hand_is_made_again(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path, is_crashing=True) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
         sessions_file(tmp_path).unlink()
         await asyncio.sleep(100)
         assert scene.gateway.keeper.is_keeping

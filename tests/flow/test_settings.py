@@ -20,8 +20,7 @@ NAME = read("/3/0/0")
 
 
 async def registered(scene: Scene, **settings: Any) -> Player:
-    player = play(scene, lifetime_s=86_400, **settings)
-    await scene.until(player.is_registered)
+    player = await play(scene, lifetime_s=86_400, **settings).registered()
     return player
 
 

@@ -36,8 +36,7 @@ async def test_notifications_are_kept_until_the_observation_is_cancelled(
 ) -> None:
     cancel = Cancel(tuple(map(parse_path, paths)))
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene)
-        await scene.until(player.is_registered)
+        player = await play(scene).registered()
         first = await ended(scene, ask(scene, observe(*paths)))
         assert first.state is CommandState.ANSWERED
         (stored,) = scene.administration.observations("meter-7")
@@ -62,8 +61,7 @@ async def test_notifications_are_kept_until_the_observation_is_cancelled(
 @virtual_time
 async def test_observation_that_a_device_refuses_is_none(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene)
-        await scene.until(player.is_registered)
+        await play(scene).registered()
         refused = await ended(scene, ask(scene, observe("/9/0")))
         assert refused.result.code == "4.04"
         await scene.until(lambda: scene.administration.observations("meter-7") == [])
@@ -74,12 +72,10 @@ async def test_observation_is_set_up_again_after_a_reboot_without_a_word(
     clock: VirtualClock, tmp_path: File
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene)
-        await scene.until(player.is_registered)
+        player = await play(scene).registered()
         await ended(scene, ask(scene, observe("/3303/0/5700")))
         player.vanish()
-        newcomer = join(scene)
-        await scene.until(newcomer.is_registered)
+        newcomer = await join(scene).registered()
         await asyncio.sleep(5)
         measure(newcomer, 33.0)
         await scene.until(lambda: values(scene).get("/3303/0/5700") == 33.0)
@@ -90,8 +86,7 @@ async def test_observation_is_set_up_again_after_a_reboot_without_a_word(
 @virtual_time
 async def test_first_notification_after_a_restart_is_matched(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, lifetime_s=86_400)
-        await scene.until(player.is_registered)
+        player = await play(scene, lifetime_s=86_400).registered()
         await ended(scene, ask(scene, observe("/3303/0/5700")))
         network = scene.network
     async with gateway_in_memory(clock, tmp_path, network=network) as scene:
@@ -102,8 +97,7 @@ async def test_first_notification_after_a_restart_is_matched(clock: VirtualClock
 @virtual_time
 async def test_silence_beyond_twice_pmax_sets_it_up_again(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, lifetime_s=86_400)
-        await scene.until(player.is_registered)
+        player = await play(scene, lifetime_s=86_400).registered()
         attributes = WriteAttributes(SENSOR, parse_attributes(["pmax=60"]))
         await ended(scene, ask(scene, observe("/3303/0/5700")))
         assert (await ended(scene, ask(scene, attributes))).result.code == "2.04"
@@ -132,8 +126,7 @@ async def test_observation_that_is_taken_back_is_never_set_up(clock: VirtualCloc
 @virtual_time
 async def test_observation_and_what_waits_outlive_a_de_register(clock: VirtualClock, tmp_path: File) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene)
-        await scene.until(player.is_registered)
+        player = await play(scene).registered()
         await ended(scene, ask(scene, observe("/3303/0/5700")))
         player.device.stop(asyncio.get_running_loop().time())
         player.driver.settle()
@@ -152,8 +145,7 @@ async def test_observation_that_no_answer_came_to_goes_with_its_command(
     clock: VirtualClock, tmp_path: File, is_expiring: bool
 ) -> None:
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = play(scene, binding="U", is_queue_mode=True, lifetime_s=86_400)
-        await scene.until(player.is_registered)
+        player = await play(scene, binding="U", is_queue_mode=True, lifetime_s=86_400).registered()
         player.connection.is_silent = True
         command = ask(scene, observe("/3303/0/5700"), ttl_s=300)
         await scene.until(lambda: look(scene, command).attempts == 1)

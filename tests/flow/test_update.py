@@ -28,8 +28,7 @@ async def test_updates_keep_a_registration_over_many_lifetimes(clock, tmp_path, 
 @virtual_time
 async def test_changed_lifetime_is_kept_and_counted_from_the_update(clock, tmp_path, security):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", security, lifetime_s=3600)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", security, lifetime_s=3600).registered()
         player.update(lifetime_s=10)
         await scene.until(lambda: player.count(Updated))
         player.vanish()
@@ -45,8 +44,7 @@ async def test_changed_lifetime_is_kept_and_counted_from_the_update(clock, tmp_p
 @virtual_time
 async def test_plain_device_may_change_its_port(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", lifetime_s=60)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", lifetime_s=60).registered()
         player.connection.rebind()
         await scene.until(lambda: player.count(Updated))
         assert player.count(Registered) == 1
@@ -57,8 +55,7 @@ async def test_plain_device_may_change_its_port(clock, tmp_path):
 @virtual_time
 async def test_plain_device_on_another_host_has_to_register_anew(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", lifetime_s=60)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", lifetime_s=60).registered()
         player.connection.outside = player.connection.outside._replace(host="192.0.2.2")
         player.connection.rebind()
         await scene.until(lambda: player.count(Registered) == 2)
@@ -70,8 +67,7 @@ async def test_plain_device_on_another_host_has_to_register_anew(clock, tmp_path
 @virtual_time
 async def test_connection_id_carries_a_session_to_another_address(clock, tmp_path, cid):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=60, cid=cid)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=60, cid=cid).registered()
         for _ in range(5):
             seen = player.count(Updated)
             player.connection.rebind()
@@ -88,8 +84,7 @@ async def test_connection_id_carries_a_session_to_another_address(clock, tmp_pat
 @virtual_time
 async def test_device_at_another_address_is_challenged_there_and_answers(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=60)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=60).registered()
         counters = scene.gateway.coaps.endpoint.counters
         for moves in range(1, 4):
             player.connection.rebind()
@@ -102,8 +97,7 @@ async def test_device_at_another_address_is_challenged_there_and_answers(clock, 
 @virtual_time
 async def test_without_a_connection_id_a_rebound_device_makes_a_new_handshake(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.play("meter-7", Security.PSK, lifetime_s=300, cid=None)
-        await scene.until(player.is_registered)
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=300, cid=None).registered()
         player.connection.rebind()
         await scene.until(lambda: player.count(Registered) == 2)
         assert AttemptFailed("updating", "no answer") in player.events

@@ -3,8 +3,7 @@
     @virtual_time
     async def test_device_registers(clock, tmp_path):
         async with gateway_in_memory(clock, tmp_path) as scene:
-            player = scene.play("meter-7", Security.PSK)
-            await scene.until(player.is_registered)
+            player = await scene.play("meter-7", Security.PSK).registered()
 
 Only sockets and threads are missing: datagrams go through `tools.simulator.network`, and the
 commits run in the loop's own thread.
@@ -82,6 +81,11 @@ class Player:
 
     def is_registered(self) -> bool:
         return self.device.state is State.REGISTERED
+
+    async def registered(self) -> Player:
+        """The same, once it is."""
+        await self.scene.until(self.is_registered)
+        return self
 
     def is_over(self) -> bool:
         return self.device.state.is_final
