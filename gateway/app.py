@@ -161,9 +161,9 @@ async def _listening(
     server = config.server
     if server.coap_port == server.coaps_port != 0:
         raise BindError(f"UDP port {server.coap_port} was chosen for CoAP and for DTLS: choose two ports")
-    coap = UdpListener(_bind(server.host, server.coap_port))
+    coap = UdpListener(_bind(server.host, server.coap_port, server.receive_buffer_bytes))
     try:
-        coaps = UdpListener(_bind(server.host, server.coaps_port))
+        coaps = UdpListener(_bind(server.host, server.coaps_port, server.receive_buffer_bytes))
     except BindError:
         coap.close()
         raise
@@ -215,18 +215,18 @@ def _endpoints(coap: UdpListener, coaps: UdpListener) -> Iterator[tuple[str, Add
             yield scheme, address
 
 
-def _bind(hosts: Sequence[str], port: int) -> list[socket.socket]:
+def _bind(hosts: Sequence[str], port: int, receive_buffer_bytes: int) -> list[socket.socket]:
     """One socket an address, all on one port; both wildcards together are bound as a pair.
 
     Raises:
         BindError: with the address, the port and what to do.
     """
     if set(hosts) == _WILDCARDS:
-        return bind_sockets(None, port)
+        return bind_sockets(None, port, receive_buffer_bytes)
     sockets: list[socket.socket] = []
     try:
         for host in hosts:
-            sockets += bind_sockets(host, port)
+            sockets += bind_sockets(host, port, receive_buffer_bytes)
             port = sockets[0].getsockname()[1]
     except BindError:
         for sock in sockets:

@@ -26,19 +26,21 @@ _IP_PKTINFO = 8
 _log = structlog.get_logger("gateway.transport")
 
 
-def bind_sockets(host: str | None, port: int) -> list[socket.socket]:
+def bind_sockets(
+    host: str | None, port: int, receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES
+) -> list[socket.socket]:
     """Bind non-blocking sockets for *host* and *port*.
 
     *host* None means every address of the machine: an IPv6-only and an IPv4 socket on the same port
     (one of them where the machine lacks the other family). Port 0 lets the system choose one port for
-    both. The receive buffers are enlarged; one warning tells when the kernel did not grant it.
+    both. *receive_buffer_bytes* is asked for each; one warning tells when the kernel did not grant it.
 
     Raises:
         BindError: with the address, the port and what to do.
     """
     sockets = _bind_wildcards(port) if host is None else [_bind(*_parse_host(host), port)]
     for sock in sockets:
-        _enlarge_receive_buffer(sock)
+        _enlarge_receive_buffer(sock, receive_buffer_bytes)
     return sockets
 
 
@@ -156,28 +158,28 @@ def _explain(error: OSError, host: str, port: int) -> str:
     return f"cannot listen on UDP {where}: {error.strerror or error}"
 
 
-def _enlarge_receive_buffer(sock: socket.socket) -> None:
+def _enlarge_receive_buffer(sock: socket.socket, wanted_bytes: int) -> None:
     """A burst waits here: the default holds about 250 small datagrams. The kernel clamps silently."""
     if _HAS_PACKET_INFO:
         try:
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, wanted_bytes)
         except PermissionError:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wanted_bytes)
     else:
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wanted_bytes)
         except OSError:
             return
-    granted = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-    if granted < RECEIVE_BUFFER_BYTES:
-        _warn_of_small_buffer(granted)
+    granted_bytes = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    if granted_bytes < wanted_bytes:
+        _warn_of_small_buffer(granted_bytes, wanted_bytes)
 
 
 @functools.cache
-def _warn_of_small_buffer(granted_bytes: int) -> None:
+def _warn_of_small_buffer(granted_bytes: int, wanted_bytes: int) -> None:
     _log.warning(
         "receive buffer is smaller than asked for; bursts of datagrams may be lost",
         granted_bytes=granted_bytes,
-        wanted_bytes=RECEIVE_BUFFER_BYTES,
-        remedy=f"sysctl -w net.core.rmem_max={RECEIVE_BUFFER_BYTES}",
+        wanted_bytes=wanted_bytes,
+        remedy=f"sysctl -w net.core.rmem_max={wanted_bytes}",
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import pytest
 
 from gateway.config import SHORT_VARIABLES
 from gateway.settings import setting_names
-from tests.support.sources import ROOT
+from tests.support.sources import ROOT, sources
 from tools.admin.settings_table import settings_table
 
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
+ATTRIBUTES_READ = {
+    node.attr for source in sources() for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)
+}
 
 
 def test_tables_of_settings_are_those_of_the_code() -> None:
@@ -22,6 +26,11 @@ def test_tables_of_settings_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("name", setting_names())
 def test_every_setting_has_one_row(name: str) -> None:
     assert len(re.findall(rf"^\| `{re.escape(name)}` \|", PAGE, re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("name", setting_names())
+def test_every_setting_is_read(name: str) -> None:
+    assert name.rpartition(".")[2] in ATTRIBUTES_READ, "nothing follows from it"
 
 
 @pytest.mark.parametrize("variable", SHORT_VARIABLES)

@@ -18,8 +18,8 @@ has_ipv6 = pytest.mark.skipif(not binding._has_ipv6(), reason="this machine has 
 
 
 @contextmanager
-def _bound(host: str | None, port: int = 0) -> Iterator[list[socket.socket]]:
-    sockets = bind_sockets(host, port)
+def _bound(host: str | None, port: int = 0, **options: int) -> Iterator[list[socket.socket]]:
+    sockets = bind_sockets(host, port, **options)
     try:
         yield sockets
     finally:
@@ -161,12 +161,12 @@ def test_refusals_of_the_system_are_explained(number: int, text: str) -> None:
 def test_small_receive_buffer_is_warned_of_once_with_the_sysctl() -> None:
     binding._warn_of_small_buffer.cache_clear()
     with capture_logs() as logs:
-        binding._warn_of_small_buffer(425_984)
-        binding._warn_of_small_buffer(425_984)
+        for _ in range(2):
+            binding._warn_of_small_buffer(425_984, 4_194_304)
     (entry,) = logs
     assert entry["log_level"] == "warning"
-    assert entry["granted_bytes"] == 425_984
-    assert "net.core.rmem_max" in entry["remedy"]
+    assert (entry["granted_bytes"], entry["wanted_bytes"]) == (425_984, 4_194_304)
+    assert entry["remedy"] == "sysctl -w net.core.rmem_max=4194304"
 
 
 def test_receive_buffer_is_as_large_as_asked_or_warned_of() -> None:
@@ -174,6 +174,17 @@ def test_receive_buffer_is_as_large_as_asked_or_warned_of() -> None:
     with capture_logs() as logs, _bound("127.0.0.1") as (sock,):
         granted = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
     assert (granted >= binding.RECEIVE_BUFFER_BYTES) is not bool(logs)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", None])
+def test_receive_buffer_of_each_socket_is_asked_for_by_its_size(host: str | None) -> None:
+    granted = []
+    for wanted_bytes in (32_768, 65_536):
+        with _bound(host, receive_buffer_bytes=wanted_bytes) as sockets:
+            granted.append([sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for sock in sockets])
+    small, large = granted
+    assert all(size >= 32_768 for size in small)
+    assert large == [2 * size for size in small]
 
 
 def test_platform_without_packet_information_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,5 +202,5 @@ def test_platform_that_refuses_the_buffer_keeps_its_own(monkeypatch: pytest.Monk
             raise OSError(errno.ENOBUFS, "too large")
 
     with capture_logs() as logs, Refusing(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        binding._enlarge_receive_buffer(sock)
+        binding._enlarge_receive_buffer(sock, 1 << 30)
     assert logs == []
