@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from gateway.dtls.client import Client
 from gateway.dtls.credential import Credential
@@ -19,7 +20,16 @@ from gateway.dtls.events import ClientEstablished, ClientFailed
 from gateway.dtls.extensions import CertificateType
 from gateway.dtls.settings import ClientConfig
 from registry.model import NewDevice, Security
-from tests.support.certificates import NOW, Issued, authority, credential_of, make, spki_of, write_pair
+from tests.support.certificates import (
+    NOW,
+    Issued,
+    alternative_names,
+    authority,
+    credential_of,
+    make,
+    spki_of,
+    write_pair,
+)
 from tests.support.command import run_nodegate
 from tests.support.serving import CLEAN, DEADLINE_S, Serving, import_devices, serving
 
@@ -97,7 +107,7 @@ def test_certificate_without_its_key_and_unknown_suite_are_refused(files: Files)
 class Visit:
     """One handshake over loopback, and what the gateway showed in it."""
 
-    def __init__(self, gateway: Serving, credential: Credential) -> None:
+    def __init__(self, gateway: Serving, credential: Credential, mtu_bytes: int = 1200) -> None:
         kind = CertificateType.X509 if credential.chain else CertificateType.RAW_PUBLIC_KEY
         self.shown: tuple[bytes, ...] = ()
         self.failed = False
@@ -107,6 +117,7 @@ class Visit:
             client_certificate_types=(kind,),
             server_certificate_types=(kind,),
             is_trusted=self._note,
+            mtu_bytes=mtu_bytes,
         )
         client = Client(config, os.urandom)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -163,6 +174,23 @@ def test_devices_with_certificates_and_keys_come_and_the_certificate_is_replaced
         status, err = gateway.stop()
         assert status == 0
         assert "Traceback" not in err
+
+
+def test_chain_of_nearly_8_kb_may_come_in_one_datagram(files: Files) -> None:
+    # Networks take datagrams apart that are longer than they carry, and clients of Mbed TLS count on that.
+    filler = alternative_names(*(x509.DNSName(f"{number}.{'x' * 60}.example") for number in range(33)))
+    between = CA.issue("between", extensions=((x509.BasicConstraints(True, None), True), filler), **LASTING)
+    last = between.issue("last", extensions=((x509.BasicConstraints(True, None), True), filler), **LASTING)
+    device = last.issue("meter-1", extensions=(filler,), **LASTING)
+    chain = credential_of(device, last, between)
+    assert 8_000 < sum(map(len, chain.chain)) <= 8_192
+    import_devices(files.database, [NewDevice("meter-1", Security.X509)])
+    with serving(files.database, *files.flags) as gateway:
+        assert Visit(gateway, chain, mtu_bytes=16_384).is_established
+        assert Visit(gateway, chain).is_established
+        _, err = gateway.stop()
+    # A client that had to repeat its flight would have cut it smaller.
+    assert "dropped_too_long" not in err
 
 
 def test_gateway_without_a_certificate_shows_its_own_key_ever_the_same(files: Files) -> None:
