@@ -33,10 +33,14 @@ class _Count:
     is_rising: bool
     "The file may already be one further."
 
-    def fits(self, mark: Mark) -> bool:
-        """Whether a file so marked is the one."""
-        wanted = (self.generation, self.generation + 1) if self.is_rising else (self.generation,)
-        return mark.owner == self.owner and mark.generation in wanted
+    def find_fault(self, mark: Mark) -> str | None:
+        """Why a file so marked is not the one; None: it is."""
+        if mark.owner != self.owner:
+            return "it belongs to another database"
+        if mark.generation < self.generation:
+            return "it is of an earlier run"
+        is_later = mark.generation > self.generation + self.is_rising
+        return "it is of a later run than the database" if is_later else None
 
 
 def take_over(database: Database, keyring: Keyring, entropy: Callable[[int], bytes]) -> SessionFile:
@@ -48,16 +52,19 @@ def take_over(database: Database, keyring: Keyring, entropy: Callable[[int], byt
     """
     sealer = keyring.sealer_for_sealing(entropy(KEY_BYTES))
     path = sessionfile.path_beside(database.path)
-    count = _read(database) or _Count(entropy(_OWNER_BYTES), 0, False)
-    file = SessionFile.open_existing(path, sealer)
-    if file is not None and not count.fits(file.mark):
+    known = _read(database)
+    count = known or _Count(entropy(_OWNER_BYTES), 0, False)
+    if not path.exists():
+        fault = "there is none" if known else None
+    elif (file := SessionFile.open_existing(path, sealer)) is None:
+        fault = "it is damaged or in use"
+    elif (fault := count.find_fault(file.mark)) is None:
+        _raise(database, file)
+        return file
+    else:
         file.close()
-        file = None
-    if file is None:
-        generation = _settle(database, count, count.generation + 2)
-        return SessionFile.create(path, Mark(count.owner, generation), sealer, is_whole=True)
-    _raise(database, file)
-    return file
+    mark = Mark(count.owner, _settle(database, count, count.generation + 2))
+    return SessionFile.create(path, mark, sealer, is_whole=True, disbelieved=fault)
 
 
 def create(database: Database, keyring: Keyring, entropy: Callable[[int], bytes]) -> SessionFile:

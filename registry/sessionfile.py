@@ -57,9 +57,14 @@ class SessionRow(NamedTuple):
 class SessionFile:
     """One connection, for one thread at a time. Nobody else can open the file meanwhile."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, sealer: Sealer) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, sealer: Sealer, disbelieved: str | None = None
+    ) -> None:
         """For `open_existing` and `create`."""
         self.path = path
+        self.disbelieved = disbelieved
+        "What was wrong with the file in whose place this one is; None: nothing, or none was expected."
+
         self._connection = connection
         self._aead = AESGCM(sealer.derive(PURPOSE))
         self._inode = path.stat().st_ino
@@ -86,7 +91,9 @@ class SessionFile:
         return cls(path, connection, sealer)
 
     @classmethod
-    def create(cls, path: Path, mark: Mark, sealer: Sealer, *, is_whole: bool) -> SessionFile:
+    def create(
+        cls, path: Path, mark: Mark, sealer: Sealer, *, is_whole: bool, disbelieved: str | None = None
+    ) -> SessionFile:
         """A new file in place of whatever lies there; unless *is_whole*, it does not count yet.
 
         Raises:
@@ -108,7 +115,7 @@ class SessionFile:
                         connection.execute(statement)
                     connection.execute("INSERT INTO mark VALUES (?, ?, ?)", (*mark, is_whole))
                 unfinished.pop_all()
-        return cls(path, connection, sealer)
+        return cls(path, connection, sealer, disbelieved)
 
     @property
     def mark(self) -> Mark:

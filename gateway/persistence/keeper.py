@@ -79,6 +79,9 @@ class SessionKeeper:
         file: SessionFile | None = None
         try:
             file = await registry.vault.take_over_sessions()
+            if file.disbelieved is not None:
+                reason = f"{file.path}: {file.disbelieved}"
+                log.warning("no earlier session goes on; devices handshake anew", reason=reason)
         except (KeyUnusable, StorageUnavailable) as error:
             log.error("sessions cannot be stored; they will not survive a restart", reason=str(error))
         return cls(registry, clock, file, executor or ThreadPoolExecutor(1, "sessions-writer"))

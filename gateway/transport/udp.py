@@ -19,8 +19,8 @@ DRAIN_LIMIT = 64
 "Datagrams read in one wake-up: long enough to amortise it, short enough to let timers run."
 
 MAX_DATAGRAM_BYTES = 16_384
-"""Longer datagrams are dropped. CoAP over UDP stays below 1.5 KB, but a client that leaves fragmentation to IP
-sends its flight in one datagram, a certificate chain of 8 KB in it."""
+"""Longer datagrams are dropped. CoAP over UDP stays below 1.5 KB; but a client that leaves fragmentation to
+IP sends its flight in one datagram, a certificate chain of 8 KB in it."""
 
 _PACKET_INFO_SPACE = 64
 _MAX_KNOWN_LOCALS = 1024

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.persistence.keeper import SWEEP_S, UPKEEP_S
 from registry.administration import Administration
@@ -139,11 +140,17 @@ def restored_backup_of_the_database(folder, older):
     shutil.copy(older / "registry.db.key", folder / "registry.db.key")
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [missing, of_an_earlier_run, of_another_database, damaged, truncated, restored_backup_of_the_database],
-    ids=lambda spoil: spoil.__name__,
-)
+DISBELIEVED = {
+    missing: "there is none",
+    of_an_earlier_run: "it is of an earlier run",
+    of_another_database: "it belongs to another database",
+    damaged: "it is damaged or in use",
+    truncated: "it is damaged or in use",
+    restored_backup_of_the_database: "it is of a later run than the database",
+}
+
+
+@pytest.mark.parametrize("spoil", DISBELIEVED, ids=lambda spoil: spoil.__name__)
 @virtual_time
 async def test_no_session_comes_from_a_file_that_is_not_the_right_one(clock, tmp_path, spoil):
     folder, older, foreign = tmp_path / "now", tmp_path / "older", tmp_path / "foreign"
@@ -159,9 +166,12 @@ async def test_no_session_comes_from_a_file_that_is_not_the_right_one(clock, tmp
     async with gateway_in_memory(clock, folder, network=scene.network) as scene:
         assert scene.gateway.endpoint.session_count == 1
     spoil(folder, older)
-    async with gateway_in_memory(clock, folder, network=scene.network) as scene:
-        assert scene.gateway.endpoint.session_count == 0
-        await scene.until(lambda: player.count(Registered) == 2)
+    with capture_logs() as logs:
+        async with gateway_in_memory(clock, folder, network=scene.network) as scene:
+            assert scene.gateway.endpoint.session_count == 0
+            await scene.until(lambda: player.count(Registered) == 2)
+    told = [entry for entry in logs if "devices handshake anew" in entry["event"]]
+    assert [entry["reason"] for entry in told] == [f"{sessions_file(folder)}: {DISBELIEVED[spoil]}"]
 
 
 @virtual_time

@@ -38,12 +38,22 @@ def fill(database):
 def test_first_start_makes_a_file(database):
     file = take_over(database)
     assert file.load() == ([], [])
+    assert file.disbelieved is None
     file.close()
 
 
 def test_file_goes_on_after_a_crash(database):
     fill(database)
-    assert has_row(take_over(database))
+    file = take_over(database)
+    assert file.disbelieved is None
+    assert has_row(file)
+
+
+def test_file_that_this_database_knows_nothing_of_is_not_believed(database):
+    sessionfile.path_beside(database.path).write_bytes(b"left by somebody")
+    file = take_over(database)
+    assert file.disbelieved == "it is damaged or in use"
+    assert not has_row(file)
 
 
 def test_file_goes_on_after_a_clean_stop(database):
