@@ -9,7 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.dtls.certificates import UNREADABLE, decode_certificates
+from gateway.dtls.certificates import UNREADABLE
 from gateway.dtls.errors import DecodeError, LocalProtocolError
 from gateway.dtls.rawkeys import encode_spki
 from gateway.dtls.signatures import DigitallySigned, sign
@@ -60,16 +60,6 @@ def decode_private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise DecodeError("not a key of an elliptic curve")
     return key
-
-
-def decode_credential(chain_pem: bytes, key_pem: bytes) -> Credential:
-    """A credential out of its two files.
-
-    Raises:
-        DecodeError: one of them cannot be read.
-        LocalProtocolError: as for `make_credential`.
-    """
-    return make_credential(decode_private_key(key_pem), decode_certificates(chain_pem))
 
 
 def _key_of(der: bytes) -> object:

@@ -245,26 +245,3 @@ def decode_ecdhe_psk_client_key_exchange(body: bytes) -> tuple[bytes, bytes]:
 def encode_ecdhe_psk_client_key_exchange(identity: bytes, public: bytes) -> bytes:
     """The body with both."""
     return encode_vector(identity, 2) + encode_vector(public, 1)
-
-
-# --- NewSessionTicket
-
-
-class NewSessionTicket(NamedTuple):
-    """RFC 5077 §3.3. Read so that a client can go on; tickets are neither kept nor given."""
-
-    lifetime_hint_s: int
-    ticket: bytes
-
-
-def decode_new_session_ticket(body: bytes) -> NewSessionTicket:
-    """A ticket; an empty one is well-formed.
-
-    Raises:
-        DecodeError: any length that does not fit.
-    """
-    reader = Reader(body)
-    lifetime_hint_s = int.from_bytes(reader.take(4), "big")
-    ticket = reader.vector16()
-    reader.expect_end()
-    return NewSessionTicket(lifetime_hint_s, ticket)

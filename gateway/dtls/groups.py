@@ -32,8 +32,6 @@ EXCHANGE_GROUPS: Final = (NamedGroup.SECP256R1, NamedGroup.X25519)
 OFFERED_GROUPS: Final = (*EXCHANGE_GROUPS, NamedGroup.SECP384R1)
 "What a client lists: the curves of certificates belong to it (RFC 8422 §5.1.1)."
 
-SHARED_SECRET_BYTES: Final = 32
-
 PrivateKey = ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey
 
 _SECP256R1: Final = ec.SECP256R1()

@@ -22,9 +22,6 @@ TIMEOUT_ROUND_TRIPS: Final = 3
 CHALLENGES: Final = 3
 "Sent within that time, evenly: one may be lost."
 
-AMPLIFICATION_LIMIT: Final = 3
-"Bytes sent to an address in doubt, for each byte received from there (RFC 9853 §2)."
-
 
 class RoutabilityType(IntEnum):
     """The numbers of the messages."""

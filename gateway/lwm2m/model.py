@@ -45,13 +45,6 @@ class Model:
         candidates = self._candidates(object_id, version)
         return candidates[0] if candidates else None
 
-    def get_exact(self, object_id: int, version: str) -> ObjectDefinition | None:
-        """The definition of this very version."""
-        try:
-            return self._versions.get(object_id, {}).get(parse_version(version))
-        except DecodeError:
-            return None
-
     def find_resource(
         self, object_id: int, version: str | None, resource_id: int
     ) -> ResourceDefinition | None:

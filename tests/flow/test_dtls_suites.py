@@ -33,7 +33,6 @@ X509, RAW = CertificateType.X509, CertificateType.RAW_PUBLIC_KEY
 CA = authority()
 GATEWAY = CA.issue("gateway")
 DEVICE = CA.issue("device-1")
-ECDSA = tuple(number for number in PREFERRED_SUITES if SUITES[number].key_exchange.has_certificates)
 
 
 def credential_of(issued: Any, **changes: Any) -> Credential:

@@ -26,7 +26,6 @@ from tools.simulator.network import Impairment
 
 VERSIONS = pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
 LOSSY = Impairment(loss=0.2, duplicate=0.2, delay_s=0.02, jitter_s=0.05)
-SENSOR = parse_path("/3303/0/5700")
 
 
 @VERSIONS

@@ -59,7 +59,6 @@ MESSAGE_DECODERS = {
     HandshakeType.CLIENT_HELLO: (messages.decode_client_hello,),
     HandshakeType.SERVER_HELLO: (messages.decode_server_hello,),
     HandshakeType.HELLO_VERIFY_REQUEST: (messages.decode_hello_verify_request,),
-    HandshakeType.NEW_SESSION_TICKET: (exchange.decode_new_session_ticket,),
     HandshakeType.CERTIFICATE: (exchange.decode_certificate, exchange.decode_raw_public_key),
     HandshakeType.SERVER_KEY_EXCHANGE: (
         messages.decode_psk_server_key_exchange,

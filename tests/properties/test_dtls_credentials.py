@@ -29,7 +29,6 @@ DECODERS: dict[str, Callable[[bytes], Any]] = {
     "certificate_verify": exchange.decode_certificate_verify,
     "ecdhe_client_key_exchange": exchange.decode_ecdhe_client_key_exchange,
     "ecdhe_psk_client_key_exchange": exchange.decode_ecdhe_psk_client_key_exchange,
-    "new_session_ticket": exchange.decode_new_session_ticket,
     "supported_groups": extensions.decode_supported_groups,
     "signature_algorithms": extensions.decode_signature_algorithms,
     "ec_point_formats": extensions.decode_ec_point_formats,

@@ -38,7 +38,6 @@ FORBIDDEN: dict[tuple[str, str], str] = {
 "(who, whom) → why."
 
 AIOCOAP_HOMES = ("gateway.messaging", "gateway.site", "tools.simulator", "tools.bench")
-PURE_REGISTRY = ("registry.model", "registry.events", "registry.errors")
 
 
 def _layer(name: str) -> int | None:

@@ -31,11 +31,6 @@ ELSEWHERE = Address("198.51.100.66", 6_666)
 BYSTANDER = Address("198.51.100.7", 5_684)
 
 
-def counters_of(server: Server) -> dict[str, int]:
-    """The counters that are not zero."""
-    return {name: count for name, count in server.endpoint.counters.as_dict().items() if count}
-
-
 @contextmanager
 def counted(server: Server, **expected: int) -> Iterator[None]:
     """Exactly these counters grow, by so much."""

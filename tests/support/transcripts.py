@@ -232,8 +232,6 @@ class Handshake:
             self.has_certificate_request = (
                 exchange.ECDSA_SIGN in exchange.decode_certificate_request(body).types
             )
-        elif kind == HandshakeType.NEW_SESSION_TICKET:
-            exchange.decode_new_session_ticket(body)
         elif kind == HandshakeType.SERVER_HELLO_DONE:
             messages.decode_server_hello_done(body)
         elif kind == HandshakeType.CLIENT_KEY_EXCHANGE:

@@ -44,11 +44,6 @@ class CoapSettings:
     block_exponent: int = _LARGEST_BLOCK_EXPONENT
     "Payloads above 2^(exponent + 4) bytes go block by block."
 
-    @property
-    def block_bytes(self) -> int:
-        """Size of one block."""
-        return 1 << (self.block_exponent + 4)
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from gateway.dtls.credential import decode_credential, decode_private_key, make_credential
+from gateway.dtls.credential import decode_private_key, make_credential
 from gateway.dtls.errors import DecodeError, LocalProtocolError
 from gateway.dtls.rawkeys import encode_spki
 from gateway.dtls.signatures import verify
@@ -20,7 +20,6 @@ from tests.support.certificates import authority, make, new_key, rsa_key
 
 CA = authority()
 SERVER = CA.issue("gateway.example")
-CHAIN_PEM = SERVER.pem + CA.pem
 
 
 def pem_of(
@@ -30,8 +29,8 @@ def pem_of(
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
-def test_credential_is_read_from_its_two_files(form: PrivateFormat) -> None:
-    credential = decode_credential(CHAIN_PEM, pem_of(SERVER.key, form))
+def test_credential_is_made_of_a_key_and_its_chain(form: PrivateFormat) -> None:
+    credential = make_credential(decode_private_key(pem_of(SERVER.key, form)), (SERVER.der, CA.der))
     assert credential.chain == (SERVER.der, CA.der)
     assert credential.spki == encode_spki(SERVER.key.public_key())
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.dtls import exchange
 from gateway.dtls.alerts import AlertDescription
 from gateway.dtls.errors import AlertError, DecodeError, LocalProtocolError
-from gateway.dtls.exchange import CertificateRequest, NewSessionTicket
+from gateway.dtls.exchange import CertificateRequest
 from gateway.dtls.signatures import DigitallySigned
 
 SHARE = bytes.fromhex("03 0017 03 040506")
@@ -29,7 +29,6 @@ WHOLE: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "certificate verify": (exchange.decode_certificate_verify, SIGNED_BYTES),
     "ecdhe client": (exchange.decode_ecdhe_client_key_exchange, b"\3\4\5\6"),
     "ecdhe psk client": (exchange.decode_ecdhe_psk_client_key_exchange, b"\0\2id\3\4\5\6"),
-    "new session ticket": (exchange.decode_new_session_ticket, b"\0\0\x0e\x10\0\6ticket"),
 }
 
 
@@ -125,11 +124,6 @@ def test_shares_of_clients_come_back() -> None:
 def test_share_that_does_not_fit_its_length_is_our_mistake() -> None:
     with pytest.raises(LocalProtocolError):
         exchange.encode_ecdhe_client_key_exchange(bytes(256))
-
-
-def test_ticket_is_recognised() -> None:
-    assert exchange.decode_new_session_ticket(b"\0\0\x0e\x10\0\6ticket") == NewSessionTicket(3600, b"ticket")
-    assert exchange.decode_new_session_ticket(bytes(6)) == NewSessionTicket(0, b"")
 
 
 def test_signature_of_a_client_comes_back() -> None:

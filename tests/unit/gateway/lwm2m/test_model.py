@@ -52,13 +52,6 @@ def test_without_a_1_x_the_newest_is_taken():
 def test_object_that_nobody_defined_is_unknown():
     assert MODEL.find(42) is None
     assert MODEL.find_resource(42, None, 0) is None
-    assert MODEL.get_exact(42, "1.0") is None
-
-
-def test_exact_version_only_where_that_is_asked_for():
-    assert MODEL.get_exact(3303, "1.2").version == "1.2"
-    assert MODEL.get_exact(3303, "1.3") is None
-    assert MODEL.get_exact(3303, "x") is None
 
 
 def test_resource_of_another_minor_version_is_better_than_none():

@@ -1,8 +1,10 @@
+import asyncio
 from random import Random
 
 from aiocoap.numbers.codes import Code
 
 from gateway.address import Address
+from tests.support.clock import virtual_time
 from tests.support.replies import read, reply
 from tools.simulator.device import Device
 from tools.simulator.driver import Driver, attach
@@ -10,7 +12,6 @@ from tools.simulator.events import Deregistered, Ended, Registered
 from tools.simulator.lifecycle import State
 from tools.simulator.network import Network
 from tools.simulator.settings import DeviceSettings
-from tools.simulator.timers import VirtualScheduler
 
 SERVER = Address("198.51.100.1", 5683)
 
@@ -24,14 +25,14 @@ class Scene:
     """A device in a network with a server that accepts everything."""
 
     def __init__(self, **settings):
-        self.scheduler = VirtualScheduler()
-        self.network = Network(self.scheduler)
+        loop = asyncio.get_running_loop()
+        self.network = Network(loop)
         self.answer = self.network.listen(SERVER, self.accept)
         self.codes = []
         self.events = []
         self.device = make_device(**settings)
         self.driver, self.connection = attach(
-            self.device, self.network, SERVER, self.scheduler, lambda _, event: self.events.append(event)
+            self.device, self.network, SERVER, loop, lambda _, event: self.events.append(event)
         )
 
     def accept(self, datagram, address):
@@ -46,39 +47,41 @@ class Scene:
             self.answer(reply(datagram, Code.CHANGED), address)
 
 
-def test_driver_takes_a_device_through_its_life():
+@virtual_time
+async def test_driver_takes_a_device_through_its_life(clock):
     scene = Scene(lifetime_s=20, update_jitter=0.0)
     scene.driver.start()
-    scene.scheduler.advance(25)
+    await asyncio.sleep(25)
     assert scene.codes == [Code.POST] * 3
     scene.driver.stop()
-    scene.scheduler.advance(1)
+    await asyncio.sleep(1)
     assert scene.device.state is State.GONE
     assert isinstance(scene.events[0], Registered)
     assert scene.events[-2:] == [Deregistered(), Ended()]
 
 
-def test_silent_server_gets_retransmissions():
-    scheduler = VirtualScheduler()
+@virtual_time
+async def test_silent_server_gets_retransmissions(clock):
     sent = []
-    driver = Driver(make_device(), scheduler, sent.append, lambda *_: None)
+    driver = Driver(make_device(), asyncio.get_running_loop(), sent.append, lambda *_: None)
     driver.start()
-    scheduler.advance(46)
+    await asyncio.sleep(46)
     assert len(sent) == 5
     assert len(set(sent)) == 1
 
 
-def test_unreachable_server_is_told_to_the_device():
-    scheduler = VirtualScheduler()
+@virtual_time
+async def test_unreachable_server_is_told_to_the_device(clock):
     device = make_device()
-    driver = Driver(device, scheduler, lambda _: None, lambda *_: None)
+    driver = Driver(device, asyncio.get_running_loop(), lambda _: None, lambda *_: None)
     driver.start()
     driver.receive_unreachable()
     assert device.state is State.WAITING
 
 
-def test_later_timer_is_found_when_the_earlier_one_has_come():
+@virtual_time
+async def test_later_timer_is_found_when_the_earlier_one_has_come(clock):
     scene = Scene(lifetime_s=1000, update_jitter=0.0)
     scene.driver.start()
-    scene.scheduler.advance(1000 - 93)
+    await asyncio.sleep(1000 - 92)
     assert scene.codes == [Code.POST] * 2

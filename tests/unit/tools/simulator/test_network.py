@@ -1,10 +1,11 @@
+import asyncio
 from random import Random
 
 import pytest
 
 from gateway.address import Address
+from tests.support.clock import virtual_time
 from tools.simulator.network import CLEAN, Impairment, Network, Path
-from tools.simulator.timers import VirtualScheduler
 
 SERVER = Address("198.51.100.1", 5683)
 
@@ -45,85 +46,92 @@ def test_delays_stay_within_their_bounds():
 
 class Lan:
     def __init__(self, **impairments):
-        self.scheduler = VirtualScheduler()
-        self.network = Network(self.scheduler, **impairments)
+        self.network = Network(asyncio.get_running_loop(), **impairments)
         self.up = []
         self.down = []
         self.send_down = self.network.listen(SERVER, lambda data, address: self.up.append((data, address)))
         self.connection = self.network.connect(SERVER, self.down.append)
 
 
-def test_datagrams_go_both_ways():
+@virtual_time
+async def test_datagrams_go_both_ways(clock):
     lan = Lan()
     lan.connection.send(b"hello")
-    lan.scheduler.advance(0)
+    await asyncio.sleep(0.001)
     assert lan.up == [(b"hello", lan.connection.outside)]
     lan.send_down(b"welcome", lan.connection.outside)
-    lan.scheduler.advance(0)
+    await asyncio.sleep(0.001)
     assert lan.down == [b"welcome"]
 
 
-def test_nothing_is_delivered_within_the_call_that_sends():
+@virtual_time
+async def test_nothing_is_delivered_within_the_call_that_sends(clock):
     lan = Lan()
     lan.connection.send(b"hello")
     assert lan.up == []
 
 
-def test_rebound_connection_comes_from_another_port_and_loses_what_goes_to_the_old_one():
+@virtual_time
+async def test_rebound_connection_comes_from_another_port_and_loses_what_goes_to_the_old_one(clock):
     lan = Lan()
     old = lan.connection.outside
     lan.send_down(b"on its way", old)
     lan.connection.rebind()
-    lan.scheduler.advance(0)
+    await asyncio.sleep(0.001)
     assert lan.down == []
     lan.connection.send(b"hello")
-    lan.scheduler.advance(0)
+    await asyncio.sleep(0.001)
     ((_, new),) = lan.up
     assert new.host == old.host
     assert new.port != old.port
     lan.send_down(b"welcome", new)
-    lan.scheduler.advance(0)
+    await asyncio.sleep(0.001)
     assert lan.down == [b"welcome"]
 
 
-def test_silent_connection_neither_sends_nor_receives():
+@virtual_time
+async def test_silent_connection_neither_sends_nor_receives(clock):
     lan = Lan()
     lan.connection.is_silent = True
     lan.connection.send(b"hello")
     lan.send_down(b"welcome", lan.connection.outside)
-    lan.scheduler.advance(1)
+    await asyncio.sleep(1)
     assert (lan.up, lan.down) == ([], [])
 
 
-def test_datagrams_to_nobody_are_lost():
+@virtual_time
+async def test_datagrams_to_nobody_are_lost(clock):
     lan = Lan()
     lan.network.carry_up(b"x", lan.connection.outside, Address("198.51.100.1", 1))
     lan.send_down(b"x", Address("192.0.2.99", 1))
-    lan.scheduler.advance(1)
+    await asyncio.sleep(1)
     assert (lan.up, lan.down) == ([], [])
 
 
-def test_server_that_is_taken_away_hears_nothing():
+@virtual_time
+async def test_server_that_is_taken_away_hears_nothing(clock):
     lan = Lan()
     lan.connection.send(b"hello")
     lan.network.unlisten(SERVER)
-    lan.scheduler.advance(1)
+    await asyncio.sleep(1)
     assert lan.up == []
 
 
-def test_directions_are_impaired_separately():
+@virtual_time
+async def test_directions_are_impaired_separately(clock):
     lan = Lan(uplink=Impairment(loss=1.0), downlink=Impairment(duplicate=1.0))
     lan.connection.send(b"hello")
     lan.send_down(b"welcome", lan.connection.outside)
-    lan.scheduler.advance(1)
+    await asyncio.sleep(1)
     assert (lan.up, lan.down) == ([], [b"welcome"] * 2)
 
 
-def test_held_back_datagram_is_overtaken():
+@virtual_time
+async def test_held_back_datagram_is_overtaken(clock):
     lan = Lan(seed=3, uplink=Impairment(reorder=0.5))
     for number in range(20):
         lan.connection.send(bytes([number]))
-    lan.scheduler.advance(1)
+    await asyncio.sleep(1)
     order = [data[0] for data, _ in lan.up]
     assert sorted(order) == list(range(20))
     assert order != sorted(order)
