@@ -212,7 +212,7 @@ class Durability:
         for number, session in (swept | asking | received | fresh).items():
             if number in self._fresh:
                 continue
-            promise = self._promise(session, number in received or number in fresh)
+            promise = self._promise(session, number in received)
             _, ceiling, send_limit = promise
             address = session.confirmed_address if number in addressed else None
             entries.append(encode_entry(number, send_limit, ceiling, session.is_confirmed, address))
@@ -336,7 +336,8 @@ class Durability:
 
     def _promise(self, session: Session, has_received: bool) -> Promise:
         ceiling, limit = session.ceiling, session.send_limit
-        if has_received:
+        # Below zero: it has heard of no batch with it yet.
+        if has_received or ceiling < 0:
             highest = session.window.newest
             held = self._held.by_session
             if held and session.number in held:

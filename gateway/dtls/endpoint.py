@@ -195,24 +195,32 @@ class Endpoint:
         self, identity: bytes, stored: StoredSession, entry: Entry, now: float, wall_ms: int
     ) -> Session | None:
         """Take in a session of an earlier run; None: it cannot be, and its row may go (`restoring`)."""
-        session = restore(identity, stored, entry, self._config, self._entropy, now, wall_ms)
-        resumable = None if session is None else restore_resumable(identity, stored, now, wall_ms)
-        if session is not None and resumable is not None and self._config.resumption_s:
-            session.session_id = stored.session_id
-            self._resumables.add(stored.session_id, resumable, now)
         self._handshakes.begin_after(entry.number)
-        return session if session is not None and self._traffic.restore(session) else None
+        session = restore(identity, stored, entry, self._config, self._entropy, now, wall_ms)
+        if session is None or not self._traffic.restore(session):
+            return None
+        if self._restore_secret(identity, stored, now, wall_ms):
+            session.session_id = stored.session_id
+        elif stored.session_id:
+            self._durability.rewrite(session)
+        return session
 
     def restore_resumable(
         self, number: int, identity: bytes, stored: StoredSession, now: float, wall_ms: int
     ) -> bool:
         """Let a session that ended in an earlier run be resumed; False: it cannot be, and its row may go."""
         self._handshakes.begin_after(number)
+        if not self._restore_secret(identity, stored, now, wall_ms):
+            return False
+        self._durability.restore_departed(Departed(number, identity, stored.session_id))
+        return True
+
+    def _restore_secret(self, identity: bytes, stored: StoredSession, now: float, wall_ms: int) -> bool:
         resumable = restore_resumable(identity, stored, now, wall_ms)
         if resumable is None or not self._config.resumption_s:
             return False
-        self._resumables.add(stored.session_id, resumable, now)
-        self._durability.restore_departed(Departed(number, identity, stored.session_id))
+        expires_at = min(resumable.expires_at, now + self._config.resumption_s)
+        self._resumables.add(stored.session_id, resumable._replace(expires_at=expires_at), now)
         return True
 
     def last_entries(self) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from gateway.dtls.protection import protect
 from gateway.dtls.replay import WINDOW, ReplayWindow
 from gateway.dtls.resumption import Resumable
 from gateway.dtls.session import Keys, Session
-from gateway.dtls.settings import EndpointConfig
+from gateway.dtls.settings import CbcPolicy, EndpointConfig
 from gateway.dtls.storedstate import StoredSession, decode_keys
 from gateway.dtls.suites import SUITES, Suite
 
@@ -49,8 +49,8 @@ def restore(
     """The session, about to be taken in by an endpoint of *config*; None where that must not be.
 
     It sends from the limit of *entry* on, and takes nothing up to its ceiling. None: expired, without
-    an address, of a suite or a length of connection ID that the endpoint does not serve (any more), or
-    with keys that do not fit the suite.
+    an address, of a suite, an order of MAC and encryption or a length of connection ID that the endpoint
+    does not serve (any more), or with keys that do not fit the suite.
     """
     try:
         keys = decode_keys(stored.keys)
@@ -59,8 +59,11 @@ def restore(
     suite = SUITES.get(keys.suite) if keys.suite in config.suites else None
     if suite is None or not _fits(keys.block, suite) or entry.address is None:
         return None
+    if suite.is_cbc and not _is_served(config.cbc, keys.encrypt_then_mac):
+        return None
     if stored.cid and len(stored.cid) != config.cid_length:
         return None
+    wall_ms = _not_before(stored, wall_ms)
     if stored.expires_ms is not None and stored.expires_ms <= wall_ms:
         return None
     opener, sealer = protect(
@@ -96,6 +99,7 @@ def restore(
 
 def restore_resumable(identity: bytes, stored: StoredSession, now: float, wall_ms: int) -> Resumable | None:
     """What lets the session be resumed by its id; None where it can not be (any more)."""
+    wall_ms = _not_before(stored, wall_ms)
     if not stored.master_secret or stored.resumable_ms <= wall_ms:
         return None
     if stored.expires_ms is not None and stored.expires_ms <= wall_ms:
@@ -112,6 +116,15 @@ def restore_resumable(identity: bytes, stored: StoredSession, now: float, wall_m
         stored.credential,
         stored.server_name,
     )
+
+
+def _not_before(stored: StoredSession, wall_ms: int) -> int:
+    # A clock that has gone back since the session was made must not make it last longer.
+    return max(wall_ms, stored.established_ms)
+
+
+def _is_served(policy: CbcPolicy, encrypt_then_mac: bool) -> bool:
+    return policy is CbcPolicy.ANY or (policy is CbcPolicy.ETM and encrypt_then_mac)
 
 
 def _fits(block: KeyBlock, suite: Suite) -> bool:

@@ -472,6 +472,15 @@ def test_session_whose_row_a_sweep_finds_to_say_too_much_has_its_entry_all_the_s
     assert server.endpoint.urgency is Urgency.NONE
 
 
+def test_session_swept_before_it_heard_that_it_is_stored_has_its_ceiling() -> None:
+    _, session, server = connect(is_stored=False)
+    server.endpoint.sweep()
+    server.disk.write(server.begin_storing())
+    server.endpoint.sweep()
+    (entry,) = decode_entries(server.begin_storing().entries)
+    assert (entry.number, entry.ceiling) == (session.number, AHEAD)
+
+
 def test_session_that_ends_before_its_row_is_rewritten_is_gone() -> None:
     _, session, server = connect()
     server.endpoint._resumables.discard(session.session_id)
@@ -565,6 +574,36 @@ def test_sweep_finds_those_that_can_no_longer_be_resumed_and_no_others() -> None
         server.endpoint.sweep()
         server.store()
         assert (server.disk.rows == {}) is is_gone
+
+
+@pytest.mark.parametrize(("passed_s", "resumption_s"), [(86_400.0, 86_400.0), (10.0, 0.0)])
+def test_secret_that_is_good_for_nothing_after_a_start_leaves_the_disk(
+    passed_s: float, resumption_s: float
+) -> None:
+    _, session, server = connect()
+    config = replace(PERSISTING, resumption_s=resumption_s)
+    again = StoringServer(server.disk, config, 1, server.now + passed_s)
+    assert [each.number for each in again.restored] == [session.number]
+    again.store()
+    assert decode_session(again.disk.rows[session.number][1]).master_secret == b""
+
+
+def test_secret_is_good_for_no_longer_than_a_start_says() -> None:
+    _, session, server = connect()
+    again = StoringServer(server.disk, replace(PERSISTING, resumption_s=60.0), 1, server.now)
+    resumables = again.endpoint._resumables
+    assert resumables.find(session.session_id, again.now + 59) is not None
+    assert resumables.find(session.session_id, again.now + 60) is None
+
+
+def test_session_that_finds_no_place_cannot_be_resumed_either() -> None:
+    _, _, server = connect()
+    client = RawClient(server, Hello(random=b"s" * 32).with_cid(), identity=b"other")
+    server.psks[b"other"] = client.psk
+    client.connect()
+    server.store()
+    again = StoringServer(server.disk, replace(PERSISTING, max_sessions=1))
+    assert (len(again.restored), again.endpoint.resumable_count) == (1, 1)
 
 
 def test_numbers_of_sessions_that_are_over_are_not_given_again() -> None:

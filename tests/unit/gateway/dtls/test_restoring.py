@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from gateway.dtls.errors import DecodeError
 from gateway.dtls.journal import Entry, encode_entry
 from gateway.dtls.keys import KeyBlock
 from gateway.dtls.record import decode_records
-from gateway.dtls.restoring import replay, restore
+from gateway.dtls.restoring import replay, restore, restore_resumable
 from gateway.dtls.session import Session
-from gateway.dtls.settings import EndpointConfig
+from gateway.dtls.settings import CbcPolicy, EndpointConfig
 from gateway.dtls.storedstate import StoredKeys, StoredSession, encode_keys
 from gateway.dtls.suites import SUITES
 from tests.support.dtls_pair import ADDRESS, Entropy
@@ -83,6 +84,27 @@ def test_every_kind_of_suite_can_be_restored(keys: StoredKeys) -> None:
 )
 def test_session_of_no_use_is_not_restored(changes: dict[str, Any]) -> None:
     assert bring_back(**changes) is None
+
+
+@pytest.mark.parametrize("encrypt_then_mac", [False, True])
+@pytest.mark.parametrize("policy", CbcPolicy)
+def test_session_of_cbc_goes_on_only_where_its_kind_is_still_served(
+    policy: CbcPolicy, encrypt_then_mac: bool
+) -> None:
+    stored = STORED._replace(keys=encode_keys(CBC_KEYS._replace(encrypt_then_mac=encrypt_then_mac)))
+    is_served = policy is CbcPolicy.ANY or (policy is CbcPolicy.ETM and encrypt_then_mac)
+    assert (bring_back(stored, config=replace(CONFIG, cbc=policy)) is not None) is is_served
+
+
+def test_clock_that_went_back_lets_neither_session_nor_secret_last_longer_than_when_it_was_made() -> None:
+    stored = STORED._replace(session_id=b"i" * 32, master_secret=b"m" * 48, resumable_ms=WALL_MS + 30_000)
+    in_1970_ms = 1_000
+    session = restore(b"device-1", stored, ENTRY, CONFIG, Entropy(), NOW, in_1970_ms)
+    resumable = restore_resumable(b"device-1", stored, NOW, in_1970_ms)
+    assert session is not None
+    assert resumable is not None
+    assert (session.established_at, session.expires_at) == (NOW, NOW + 65)
+    assert (resumable.expires_at, resumable.session_expires_at) == (NOW + 90, NOW + 65)
 
 
 def test_last_entry_counts_and_keeps_the_address_before() -> None:
