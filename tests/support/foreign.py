@@ -52,6 +52,7 @@ INSTALL = {
     "lwm2mclient_tinydtls": f"the tinydtls client of eclipse-wakaama/wakaama; {_FROM_SOURCE}",
     "dtls-client": f"the test client of eclipse-tinydtls/tinydtls; {_FROM_SOURCE}",
     "ssl_client2": f"the test client of Mbed-TLS/mbedtls; {_FROM_SOURCE}",
+    "ssl_server2": f"the test server of Mbed-TLS/mbedtls; {_FROM_SOURCE}",
     "java": "apt install openjdk-17-jre-headless",
 }
 COMMON_NAMES = {"demo": b"Anjay"}
