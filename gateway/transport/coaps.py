@@ -134,6 +134,9 @@ class CoapsTransport:
     def flush(self) -> None:
         """Send all that the engine has to send, and set the timer by what it waits for."""
         self._is_flush_due = False
+        if self._is_closed:
+            # What was stored last says which number is the next: none may leave after it.
+            return
         for data, address in self.endpoint.datagrams_to_send():
             self._send(data, address)
         self._arm_timer()
@@ -169,7 +172,7 @@ class CoapsTransport:
             self._loop.call_soon(self._flush_scheduled)
 
     def _flush_scheduled(self) -> None:
-        if self._is_flush_due and not self._is_closed:
+        if self._is_flush_due:
             self.flush()
 
     def _handle_all(self, events: Iterable[Event]) -> None:

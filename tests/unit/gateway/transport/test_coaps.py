@@ -292,6 +292,18 @@ async def test_stop_may_be_silent(clock: VirtualClock) -> None:
 
 
 @virtual_time
+async def test_device_taken_back_after_the_stop_is_told_nothing(clock: VirtualClock) -> None:
+    scene = _Scene()
+    session = scene.client().connect()
+    scene.transport.close(notify=False)
+    scene.transport.end_sessions(IDENTITY)
+    assert scene.ended == [(session, SessionEnd.ENDED)]
+    assert scene.sent == []
+    loop = asyncio.get_running_loop()
+    assert [handle for handle in loop._scheduled if not handle.cancelled()] == []
+
+
+@virtual_time
 async def test_flush_due_at_the_stop_does_nothing_afterwards(clock: VirtualClock) -> None:
     scene = _Scene()
     peer = scene.client()
