@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 
 from gateway.dtls import trust
@@ -326,6 +326,12 @@ def test_rsa_and_p_384_may_stand_above_the_leaf() -> None:
     for key in (rsa_key(), new_key(ec.SECP384R1())):
         root = authority("Other CA", key=key)
         assert judge(root.issue(), anchors=TrustAnchors([root.der])) is None
+
+
+def test_nothing_comes_from_a_ca_with_a_weak_key_or_on_another_curve() -> None:
+    for key in (rsa.generate_private_key(65537, 1024), new_key(ec.SECP256K1())):
+        ca = authority(key=key)
+        assert judge(ca.issue(), anchors=TrustAnchors([ca.der])) is CredentialFault.NOT_FROM_CA
 
 
 def test_small_faults_of_issuers_are_not_warned_about() -> None:
