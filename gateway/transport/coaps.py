@@ -213,10 +213,19 @@ class CoapsTransport:
             self._handle_all(self.endpoint.provide_resumption(asked.handshake, is_welcome, self._now()))
 
     def _judge_chain(self, presented: CertificatePresented) -> None:
-        self._provide_credential(presented.handshake, self._judge_certificate(presented))
+        verdict = _refuse(presented)
+        try:
+            verdict = self._judge_certificate(presented)
+        finally:
+            # As with a lookup that fails: who cannot be judged is not let in, and hears so.
+            self._provide_credential(presented.handshake, verdict)
 
     def _judge_key(self, presented: RawPublicKeyPresented) -> None:
-        self._provide_credential(presented.handshake, self._judge_raw_key(presented))
+        verdict = _refuse(presented)
+        try:
+            verdict = self._judge_raw_key(presented)
+        finally:
+            self._provide_credential(presented.handshake, verdict)
 
     def _provide_credential(self, handshake: int, verdict: Verdict) -> None:
         is_refusal = type(verdict) is CredentialRefusal

@@ -465,6 +465,20 @@ async def test_who_refuses_tells_of_it_and_the_engine_does_not(clock: VirtualClo
 
 
 @virtual_time
+async def test_judge_that_fails_is_the_end_of_its_handshake_only(clock: VirtualClock) -> None:
+    for kind in CertificateType:
+        scene = _Scene(CERTIFIED)
+        del scene.verdict
+        with pytest.raises(AttributeError, match="verdict"):
+            connect_with(scene, make("meter-7"), kind)
+        scene.transport.flush()
+        assert scene.transport.endpoint.handshake_count == 0
+        assert [alert for alert, _ in scene.take()], "the device hears of it"
+        scene.verdict = CredentialAccepted(b"meter-7")
+        assert connect_with(scene, make("meter-7"), kind).client.is_established
+
+
+@virtual_time
 async def test_without_judges_nobody_comes_with_a_certificate(clock: VirtualClock) -> None:
     scene = _Scene(CERTIFIED, is_judging=False)
     for kind in CertificateType:
