@@ -21,13 +21,16 @@ from gateway.dtls.events import (
     SessionEnd,
     SessionEnded,
 )
+from gateway.dtls.exchange import decode_ecdhe_psk_server_key_exchange, decode_ecdhe_server_key_exchange
 from gateway.dtls.extensions import CertificateType
 from gateway.dtls.groups import NamedGroup
+from gateway.dtls.messages import HandshakeType, decode_fragments
+from gateway.dtls.record import decode_records
 from gateway.dtls.refusal import CredentialFault, CredentialRefusal
 from gateway.dtls.settings import CbcPolicy, ClientConfig
 from gateway.dtls.suites import PREFERRED_SUITES, SUITES, KeyExchange
 from tests.support.certificates import authority, make, new_key
-from tests.support.dtls_pair import IDENTITY, PSK, Pair, Server, drop, only
+from tests.support.dtls_pair import HANDSHAKE, IDENTITY, PSK, Pair, Server, drop, only
 
 X509, RAW = CertificateType.X509, CertificateType.RAW_PUBLIC_KEY
 CA = authority()
@@ -62,11 +65,26 @@ def test_every_suite_carries_data_both_ways(suite: int, cid: bytes | None) -> No
     assert session.identity == (IDENTITY if has_psk else b"device-1")
 
 
+def server_key_exchange(pair: Pair) -> bytes:
+    """The body of the message that the server sent, in one piece, under no protection."""
+    records = [record for datagram in pair.sent_to_client for record in decode_records(datagram, 1)]
+    clear = [record.fragment for record in records if (record.content_type, record.epoch) == (HANDSHAKE, 0)]
+    fragments = [each for fragment in clear for each in decode_fragments(fragment)]
+    (found,) = (each for each in fragments if each.message_type == HandshakeType.SERVER_KEY_EXCHANGE)
+    return found.body
+
+
 @pytest.mark.parametrize("group", [NamedGroup.SECP256R1, NamedGroup.X25519])
 def test_shares_are_made_in_the_group_that_the_client_prefers(group: NamedGroup) -> None:
     groups = (group, *(other for other in NamedGroup if other is not group))
-    Pair(client(0xD003, groups=groups), ENDPOINT).handshake()
-    Pair(client(0xC0AE, groups=groups), ENDPOINT).handshake()
+    pair = Pair(client(0xD003, groups=groups), ENDPOINT)
+    pair.handshake()
+    _, share = decode_ecdhe_psk_server_key_exchange(server_key_exchange(pair))
+    assert share.group == group
+    pair = Pair(client(0xC0AE, groups=groups), ENDPOINT)
+    pair.handshake()
+    share, _ = decode_ecdhe_server_key_exchange(server_key_exchange(pair))
+    assert share.group == group
 
 
 @pytest.mark.parametrize("etm", [True, False])
@@ -287,6 +305,7 @@ def test_lost_datagrams_are_sent_again(exchange: KeyExchange) -> None:
         pair.exchange()
         pair.pass_time(30.0)
         assert pair.client.is_established, (exchange, lost)
+        assert len(pair.server.sessions) == 1
 
 
 def test_server_that_the_client_does_not_trust_is_left() -> None:
@@ -300,7 +319,8 @@ def test_server_that_the_client_does_not_trust_is_left() -> None:
 def test_client_with_a_key_of_p384_is_served() -> None:
     issued = make("device-1", issuer=CA, key=new_key(ec.SECP384R1()))
     credential = Credential(issued.key, b"", (issued.der,))
-    Pair(client(0xC0AE, credential=credential), ENDPOINT).handshake()
+    session = Pair(client(0xC0AE, credential=credential), ENDPOINT).handshake()
+    assert session.identity == b"device-1"
 
 
 @pytest.mark.parametrize("etm", [True, False])

@@ -111,7 +111,7 @@ async def test_device_goes_on_without_a_handshake_and_keeps_its_registration(
         await again.until(lambda: player.count(Updated) >= 2)
         assert again.gateway.endpoint.counters.handshakes_begun == 0
         assert again.state(NODE_ID) is DeviceState.ONLINE
-        assert again.registry.find_registration(location) is not None
+        assert again.view(NODE_ID).registration.location == location
     assert player.count(Registered) == 1
 
 

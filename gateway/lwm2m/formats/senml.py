@@ -113,6 +113,25 @@ def decode_path_pack(records: Sequence[Fields], root: str) -> tuple[Path, ...]:
     return tuple(paths)
 
 
+def encode_pack(records: Iterable[Record], context: Context) -> list[dict[str, object]]:
+    """What a pack of *records* says, by the labels of JSON; Opaque stays bytes.
+
+    Raises:
+        EncodeError: as `plan_names`.
+    """
+    pack = []
+    for base, name, record in plan_names(records, context):
+        fields: dict[str, object] = {} if base is None else {"bn": base}
+        if name:
+            fields["n"] = name
+        label, item = value_field(record.value)
+        fields[label] = item
+        if record.time_s is not None:
+            fields["t"] = record.time_s
+        pack.append(fields)
+    return pack
+
+
 def plan_names(records: Iterable[Record], context: Context) -> list[tuple[str | None, str, Record]]:
     """Base name (None: unchanged), name and record of each: relative to the target, absolute in composites.
 

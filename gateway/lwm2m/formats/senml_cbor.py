@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.lwm2m.errors import DecodeError
 from gateway.lwm2m.formats.cborvalues import decode_item, encode_item
-from gateway.lwm2m.formats.senml import Fields, decode_pack, decode_path_pack, plan_names, value_field
+from gateway.lwm2m.formats.senml import Fields, decode_pack, decode_path_pack, encode_pack
 from gateway.lwm2m.path import Path
 from gateway.lwm2m.records import Context, Decoded, Record
 from gateway.lwm2m.values import Unfit
@@ -57,17 +57,8 @@ def encode(records: tuple[Record, ...], context: Context) -> bytes:
     Raises:
         EncodeError: a record that is not below the target.
     """
-    pack = []
-    for base, name, record in plan_names(records, context):
-        fields: dict[object, object] = {} if base is None else {LABELS["bn"]: base}
-        if name:
-            fields[LABELS["n"]] = name
-        label, item = value_field(record.value)
-        fields[LABELS[label]] = item
-        if record.time_s is not None:
-            fields[LABELS["t"]] = record.time_s
-        pack.append(fields)
-    return encode_item(pack)
+    pack = encode_pack(records, context)
+    return encode_item([{LABELS[label]: item for label, item in fields.items()} for fields in pack])
 
 
 def encode_paths(paths: tuple[Path, ...], root: str = "/") -> bytes:

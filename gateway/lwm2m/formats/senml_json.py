@@ -8,7 +8,7 @@ import math
 from gateway.lwm2m.errors import DecodeError
 from gateway.lwm2m.formats.base64text import decode_base64, encode_url
 from gateway.lwm2m.formats.jsonvalues import Object, decode_json
-from gateway.lwm2m.formats.senml import decode_pack, decode_path_pack, plan_names, value_field
+from gateway.lwm2m.formats.senml import decode_pack, decode_path_pack, encode_pack
 from gateway.lwm2m.path import Path
 from gateway.lwm2m.records import Context, Decoded, EncodeError, Record
 from gateway.lwm2m.values import Unfit
@@ -40,24 +40,19 @@ def encode(records: tuple[Record, ...], context: Context) -> bytes:
     Raises:
         EncodeError: a record that is not below the target, NaN or an infinity.
     """
-    pack = []
-    for base, name, record in plan_names(records, context):
-        fields: dict[str, object] = {} if base is None else {"bn": base}
-        if name:
-            fields["n"] = name
-        label, item = value_field(record.value)
-        if isinstance(item, float) and not math.isfinite(item):
-            raise EncodeError("JSON has no form for NaN and infinities")
-        fields[label] = encode_url(item) if isinstance(item, bytes) else item
-        if record.time_s is not None:
-            fields["t"] = record.time_s
-        pack.append(fields)
-    return _dump(pack)
+    pack = encode_pack(records, context)
+    return _dump([{label: _form_of(item) for label, item in fields.items()} for fields in pack])
 
 
 def encode_paths(paths: tuple[Path, ...], root: str = "/") -> bytes:
     """Write a list of paths."""
     return _dump([{"n": path.name(root)} for path in paths])
+
+
+def _form_of(item: object) -> object:
+    if isinstance(item, float) and not math.isfinite(item):
+        raise EncodeError("JSON has no form for NaN and infinities")
+    return encode_url(item) if isinstance(item, bytes) else item
 
 
 def _dump(pack: list[dict[str, object]]) -> bytes:

@@ -87,9 +87,11 @@ def test_established_client_delivers_once_and_only_what_is_authentic() -> None:
 
 
 def test_records_in_clear_do_nothing_to_an_established_client() -> None:
-    pair, _ = connected()
-    pair.client.receive_datagram(bytes.fromhex("15fefd00000000000000090002022a"), pair.now)
+    pair, session = connected()
+    assert pair.client.receive_datagram(bytes.fromhex("15fefd00000000000000090002022a"), pair.now) == []
+    assert pair.client.datagrams_to_send() == []
     assert pair.client.is_established
+    assert give(pair, session, 23, b"data") == [ClientData(b"data")]
 
 
 def test_close_says_goodbye() -> None:

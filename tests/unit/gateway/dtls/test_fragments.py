@@ -76,7 +76,9 @@ def test_message_already_taken_is_old(reassembler: Reassembler) -> None:
 def test_first_message_may_have_a_later_number() -> None:
     reassembler = Reassembler(100, 4, 150, next_seq=1)
     assert add(reassembler, whole(0), whole(1)) == [OLD, ACCEPTED]
-    assert reassembler.pop() is not None
+    message = reassembler.pop()
+    assert message is not None
+    assert message.message_seq == 1
 
 
 def test_c1_zero_length_fragments_leave_nothing(reassembler: Reassembler) -> None:

@@ -66,7 +66,10 @@ def test_restored_session_takes_nothing_up_to_its_ceiling() -> None:
 
 @pytest.mark.parametrize("keys", [KEYS, CBC_KEYS])
 def test_every_kind_of_suite_can_be_restored(keys: StoredKeys) -> None:
-    assert bring_back(STORED._replace(keys=encode_keys(keys))) is not None
+    session = bring_back(STORED._replace(keys=encode_keys(keys)))
+    assert session is not None
+    assert session.keys == encode_keys(keys)
+    assert len(session.seal(23, b"x")) > len(b"x") + SUITES[keys.suite].tag_bytes
 
 
 @pytest.mark.parametrize(

@@ -54,4 +54,6 @@ def test_beyond_the_limit_the_oldest_go(limit: int) -> None:
     fill(resumables, limit + 1)
     assert limit - limit // 100 <= len(resumables) <= limit
     assert resumables.find(b"id-0", 0.0) is None
-    assert resumables.find(b"id-%d" % limit, 0.0) is not None
+    newest = resumables.find(b"id-%d" % limit, 0.0)
+    assert newest is not None
+    assert newest.identity == b"%d" % limit

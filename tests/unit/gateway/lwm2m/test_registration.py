@@ -279,7 +279,8 @@ class TestStanding:
     def test_ports_of_ipv6_peers_may_change_too(self) -> None:
         held = HELD._replace(address=str(Address("2001:db8::7", 5683)))
         assert find_objection(Peer(None, str(Address("2001:db8::7", 1))), held, PLAIN, POLICY) is None
-        assert find_objection(Peer(None, str(Address("2001:db8::8", 5683))), held, PLAIN, POLICY) is not None
+        stranger = Peer(None, str(Address("2001:db8::8", 5683)))
+        assert reason(find_objection(stranger, held, PLAIN, POLICY)) is RefusalReason.FOREIGN_PEER
 
     @pytest.mark.parametrize(
         ("identity", "came", "may"),

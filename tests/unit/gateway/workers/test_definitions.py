@@ -57,4 +57,6 @@ async def test_row_that_cannot_be_read_is_told_once_and_the_model_stays(place: P
         assert definitions.model is own_model()
         store(place, definition(42, "Answer"))
         await definitions.work()
-        assert definitions.model.find(42) is not None
+        answer = definitions.model.find(42)
+        assert answer is not None
+        assert answer.name == "Answer"

@@ -79,6 +79,7 @@ async def test_devices_change_their_ports_when_asked_to():
         devices, report = fleet(port, count=2, settings=settings, lifetime_s=1, update_jitter=0.0)
         await run_until(devices, server, lambda: len(server.sources) >= 4)
     assert report.is_success
+    assert report.tallies["coap"].registered == 2
 
 
 async def test_loss_is_overcome():
@@ -88,6 +89,7 @@ async def test_loss_is_overcome():
         devices, report = fleet(port, count=30, settings=settings, coap=CoapSettings(ack_timeout_s=0.02))
         await devices.run(None, deregisters=False)
     assert report.is_success
+    assert report.tallies["coap"].registered == 30
 
 
 async def test_no_more_than_the_bound_are_connecting():
@@ -114,16 +116,19 @@ async def test_interrupted_fleet_ends_in_good_order(deregisters):
 async def test_second_interrupt_does_not_wait_for_answers():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
-        devices, _ = fleet(silent.getsockname()[1], count=1)
+        devices, report = fleet(silent.getsockname()[1], count=1)
         devices.interrupt()
         devices.interrupt()
         await devices.run(None, deregisters=True)
+    assert [failure.reason for failure in report.failures] == ["interrupted"]
+    assert report.tallies["coap"].started == 0
 
 
 async def test_empty_fleet_has_nothing_to_do():
     devices, report = fleet(1, count=0)
     await devices.run(None, deregisters=True)
     assert report.is_success
+    assert report.tallies == {}
 
 
 def test_file_servers_are_named_by_address():

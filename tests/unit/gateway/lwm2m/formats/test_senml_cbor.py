@@ -6,7 +6,7 @@ import pytest
 from gateway.lwm2m.errors import DecodeError
 from gateway.lwm2m.formats import senml_cbor
 from gateway.lwm2m.path import ROOT, parse_path
-from gateway.lwm2m.records import Context, Record
+from gateway.lwm2m.records import Context, Decoded, Misfit, Record
 from gateway.lwm2m.values import ObjectLink, Type
 
 
@@ -36,4 +36,5 @@ def test_same_field_by_number_and_by_name_is_two_values():
 
 
 def test_bytes_are_bytes():
-    assert senml_cbor.decode(cbor2.dumps([{0: "/3/0/9", 8: "AA"}]), Context(ROOT)).misfits
+    decoded = senml_cbor.decode(cbor2.dumps([{0: "/3/0/9", 8: "AA"}]), Context(ROOT))
+    assert decoded == Decoded((), (Misfit(parse_path("/3/0/9"), "vd is no byte string"),))

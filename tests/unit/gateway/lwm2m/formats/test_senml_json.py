@@ -7,7 +7,7 @@ import pytest
 from gateway.lwm2m.errors import DecodeError
 from gateway.lwm2m.formats import senml_json
 from gateway.lwm2m.path import ROOT, parse_path
-from gateway.lwm2m.records import Context, EncodeError, Record
+from gateway.lwm2m.records import Context, Decoded, EncodeError, Misfit, Record
 from gateway.lwm2m.values import Type
 
 PATH = parse_path("/3303/0/5700")
@@ -38,4 +38,4 @@ def test_pack_is_an_array_of_objects(payload):
 
 def test_bytes_are_text():
     decoded = senml_json.decode(b'[{"n":"/3303/0/5700","vd":5}]', Context(ROOT))
-    assert decoded.misfits
+    assert decoded == Decoded((), (Misfit(PATH, "vd is no text"),))

@@ -100,7 +100,8 @@ def test_octets_of_another_length_do_not_fit(octets, type_):
 
 
 def test_text_that_is_not_utf_8_does_not_fit():
-    assert decode("/3/0", "c109ff", {parse_path("/3/0/9"): Type.STRING}).misfits
+    decoded = decode("/3/0", "c109ff", {parse_path("/3/0/9"): Type.STRING})
+    assert (values(decoded), [str(misfit.path) for misfit in decoded.misfits]) == ({}, ["/3/0/9"])
 
 
 def test_size_is_bounded(monkeypatch):
