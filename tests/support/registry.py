@@ -106,6 +106,11 @@ class Outcomes(list[CommitOutcome]):
         return [outcome.is_committed for outcome in self]
 
 
+def event_types(administration: Administration) -> list[str]:
+    """Of all that has happened, oldest first."""
+    return [event.type for event in administration.events()]
+
+
 def make_registration(device: Device, location: str = "", **values: Any) -> Registration:
     """A registration of *device* with ordinary values; *values* replace some."""
     registration = Registration(

@@ -11,7 +11,11 @@ from gateway import readiness
 
 
 def test_nothing_is_told_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("no socket is needed")
+
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.setattr(socket, "socket", refuse)
     readiness.notify(readiness.READY)
 
 

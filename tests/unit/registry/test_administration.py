@@ -7,23 +7,7 @@ from registry.errors import InvalidValue, NotAllowed, NotFound
 from registry.model import DeviceState, NewDevice, Refusal, Security
 from registry.newcomers import GENERATED_SECRET_BYTES
 from registry.serverkey import ServerKey, ShownServerKey, note_chain
-from tests.support.registry import Place
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
-
-
-@pytest.fixture
-def administration(place):
-    with place.administration() as administration:
-        yield administration
-
-
-def types(administration):
-    return [event.type for event in administration.events()]
-
+from tests.support.registry import event_types
 
 # Show and list
 
@@ -90,7 +74,7 @@ def test_deleted_device_takes_everything_but_its_events_along(administration, pl
     assert administration.delete("n1") == device
     for table in ("device", "registration", "refusal", "profile"):
         assert place.rows(f"SELECT * FROM {table}") == []
-    assert types(administration) == ["device_created", "device_deleted"]
+    assert event_types(administration) == ["device_created", "device_deleted"]
     with pytest.raises(NotFound):
         administration.delete("n1")
 
@@ -105,7 +89,7 @@ def test_freezing_ends_the_registration_and_unfreezing_does_not_bring_it_back(ad
     assert view.state is DeviceState.FROZEN
     assert view.registration is None
     assert administration.unfreeze("n1").state is DeviceState.INACTIVE
-    assert types(administration) == ["device_created", "device_frozen", "device_unfrozen"]
+    assert event_types(administration) == ["device_created", "device_frozen", "device_unfrozen"]
     assert administration.get("n1").device.revision == 2
 
 
@@ -113,7 +97,7 @@ def test_freezing_twice_is_one_event(administration):
     administration.create("n1")
     assert administration.freeze("n1") == administration.freeze("n1")
     assert administration.unfreeze("n1") == administration.unfreeze("n1")
-    assert types(administration) == ["device_created", "device_frozen", "device_unfrozen"]
+    assert event_types(administration) == ["device_created", "device_frozen", "device_unfrozen"]
 
 
 def test_reset_secret_replaces_it_and_ends_the_registration(administration, place):
@@ -129,7 +113,7 @@ def test_reset_secret_replaces_it_and_ends_the_registration(administration, plac
     assert second.device.revision == 1
     assert place.rows("SELECT * FROM registration") == []
     assert administration.reset_secret("n1", b"12345678").secret == b"12345678"
-    assert types(administration) == ["device_created", "secret_reset", "secret_reset"]
+    assert event_types(administration) == ["device_created", "secret_reset", "secret_reset"]
 
 
 def test_reset_secret_does_not_arm_the_claim_deadline_again(administration, place):

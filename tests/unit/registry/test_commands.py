@@ -8,14 +8,8 @@ from registry import commands
 from registry.commands import Command, CommandResult, CommandState, NewCommand
 from registry.errors import NotAllowed, NotFound
 from registry.model import Security
-from tests.support.registry import Place
 
 READ = NewCommand("read", ("/3/0/0",), b"request", True, ttl_s=60)
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
 
 
 def waiting_s(command: Command) -> float:

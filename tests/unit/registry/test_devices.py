@@ -4,13 +4,6 @@ import pytest
 
 from registry import devices
 from registry.model import Device, NewDevice, Security
-from registry.sqlite import Database
-
-
-@pytest.fixture
-def database(tmp_path):
-    with Database.open(tmp_path / "n.db") as database:
-        yield database
 
 
 def make(name, **values):

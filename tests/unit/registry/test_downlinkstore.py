@@ -9,7 +9,6 @@ from registry.model import Origin, Reading, Security
 from registry.models import StoredDefinition, store_definitions
 from registry.observations import Observation, ObservationState
 from registry.outcomes import CommitFailure
-from tests.support.registry import Place
 
 READ = NewCommand("read", ("/3/0/0",), b"request", True)
 ANSWER = CommandResult("2.05", "text", '{"/3/0/0": "Maker"}')
@@ -20,11 +19,6 @@ class Outcomes(list):
 
     def __call__(self, outcome) -> None:
         self.append(outcome.failure)
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
 
 
 @pytest.fixture

@@ -2,12 +2,6 @@ import pytest
 
 from registry import feed as feed_module
 from registry.feed import ChangeFeed
-from tests.support.registry import Place
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
 
 
 @pytest.fixture

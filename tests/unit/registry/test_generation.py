@@ -12,12 +12,6 @@ from registry.sqlite import Database
 ROW = SessionRow(3, b"meter-7", b"d-1/0/", b"the keys of the session")
 
 
-@pytest.fixture
-def database(tmp_path):
-    with Database.open(tmp_path / "n.db") as database:
-        yield database
-
-
 def take_over(database):
     return generation.take_over(database, Keyring(database), os.urandom)
 
@@ -92,9 +86,10 @@ def test_older_file_is_replaced(database, is_clean):
 
 def test_file_of_another_database_is_replaced(database, tmp_path):
     fill(database)
-    (tmp_path / "other").mkdir()
-    shutil.copy(tmp_path / "n.db.key", tmp_path / "other" / "n.db.key")
-    with Database.open(tmp_path / "other" / "n.db") as other:
+    elsewhere = tmp_path / "other"
+    elsewhere.mkdir()
+    shutil.copy(database.path.with_name(f"{database.path.name}.key"), elsewhere / "n.db.key")
+    with Database.open(elsewhere / "n.db") as other:
         fill(other)
         shutil.copy(sessionfile.path_beside(other.path), sessionfile.path_beside(database.path))
     assert not has_row(take_over(database))

@@ -5,12 +5,7 @@ from registry.feed import ChangeFeed
 from registry.leases import UNLIMITED, unpack
 from registry.loading import load, save_clean_mark, save_leases, take_clean_mark
 from registry.registrations import ObjectListPool
-from tests.support.registry import OBJECTS, Place, register
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
+from tests.support.registry import OBJECTS, register
 
 
 def load_from(place, stop=None, grace_s=0):

@@ -1,13 +1,4 @@
-import pytest
-
 from registry import meta
-from tests.support.registry import Place
-
-
-@pytest.fixture
-def database(tmp_path):
-    with Place(tmp_path).database() as database:
-        yield database
 
 
 def test_newest_value_counts_inside_the_transaction_and_after_it(database):

@@ -1,15 +1,7 @@
-import pytest
-
 from registry.models import StoredDefinition, newest_revision, read_definitions, store_definitions
 from registry.sqlite import Database
 
 THREE, FOUR = StoredDefinition(3, "1.0", "{}"), StoredDefinition(4, "1.0", "{}")
-
-
-@pytest.fixture
-def database(tmp_path):
-    with Database.open(tmp_path / "n.db") as database:
-        yield database
 
 
 def store(database, *definitions):

@@ -9,23 +9,7 @@ from registry.errors import AlreadyExists, ImportRefused, InvalidValue, KeyUnusa
 from registry.model import NewDevice, Security
 from registry.newcomers import GENERATED_SECRET_BYTES, Newcomers, check_new_device
 from registry.sealing import KeySource
-from tests.support.registry import Place
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
-
-
-@pytest.fixture
-def administration(place):
-    with place.administration() as administration:
-        yield administration
-
-
-def types(administration):
-    return [event.type for event in administration.events()]
-
+from tests.support.registry import event_types
 
 # Create
 
@@ -60,7 +44,7 @@ def test_taken_node_id_is_refused(administration):
     administration.create("n1")
     with pytest.raises(AlreadyExists, match="n1 exists already; delete it"):
         administration.create("n1", Security.NONE)
-    assert types(administration) == ["device_created"]
+    assert event_types(administration) == ["device_created"]
 
 
 def test_node_id_taken_between_look_and_insert_is_refused(administration, monkeypatch):
@@ -69,7 +53,7 @@ def test_node_id_taken_between_look_and_insert_is_refused(administration, monkey
     monkeypatch.setattr(Newcomers, "_find_taken", lambda self, node_ids: next(looks))
     with pytest.raises(AlreadyExists, match="n1 exists already"):
         administration.create("n1")
-    assert types(administration) == ["device_created"]
+    assert event_types(administration) == ["device_created"]
 
 
 def test_colliding_device_id_is_no_fault_of_the_caller(place):
@@ -161,7 +145,7 @@ def test_import_takes_all_rows_in_one_transaction(administration):
     assert [one.device for one in created] == [administration.get(n).device for n in "bac"]
     assert created[2].secret == b"12345678"
     assert progress[-1] == (3, 3)
-    assert types(administration) == ["device_created"] * 3
+    assert event_types(administration) == ["device_created"] * 3
 
 
 def test_numbers_go_on_where_the_last_import_ended(administration):

@@ -5,12 +5,6 @@ from registry.model import Security
 from registry.opening import open_parts, read_changes
 from registry.sealing import KeySource
 from registry.settings import RegistrySettings
-from tests.support.registry import Place
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
 
 
 def open_(place, database):

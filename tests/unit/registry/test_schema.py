@@ -6,13 +6,6 @@ import sqlite_utils
 
 from registry import schema
 from registry.migrations import MIGRATIONS
-from registry.sqlite import Database
-
-
-@pytest.fixture
-def database(tmp_path):
-    with Database.open(tmp_path / "n.db") as database:
-        yield database
 
 
 def test_numbers_of_the_steps_ascend_from_1():

@@ -10,12 +10,6 @@ from registry.sqlite import Database
 KEY = ServerKey(b"the private key", b"its certificate")
 
 
-@pytest.fixture
-def database(tmp_path):
-    with Database.open(tmp_path / "n.db") as database:
-        yield database
-
-
 def obtain(database, make=lambda: KEY):
     return serverkey.obtain(database, Keyring(database), make, bytes)
 
@@ -25,7 +19,7 @@ def test_key_is_made_once_and_sealed(database, tmp_path):
     assert obtain(database) == KEY
     assert obtain(database, make=lambda: pytest.fail("made again")) == KEY
     assert serverkey.show(database) == ShownServerKey(KEY.certificate, None)
-    for name in ("n.db", "n.db-wal"):
+    for name in ("nodegate.db", "nodegate.db-wal"):
         assert KEY.private_key not in (tmp_path / name).read_bytes()
     assert "private" not in repr(KEY)
 
@@ -42,7 +36,7 @@ def test_what_the_gateway_shows_instead_is_known_until_it_does_no_longer(databas
 def test_another_key_opens_nothing(database, tmp_path):
     obtain(database)
     with (
-        Database.open(tmp_path / "n.db", key=KeySource("11" * 32)) as other,
+        Database.open(database.path, key=KeySource("11" * 32)) as other,
         pytest.raises(KeyUnusable, match="sealed with another key"),
     ):
         obtain(other)
@@ -50,6 +44,6 @@ def test_another_key_opens_nothing(database, tmp_path):
 
 def test_without_the_sealing_key_no_new_one_is_made(database, tmp_path):
     obtain(database)
-    (tmp_path / "n.db.key").unlink()
+    (tmp_path / "nodegate.db.key").unlink()
     with pytest.raises(KeyUnusable, match="their key is missing"):
         obtain(database)

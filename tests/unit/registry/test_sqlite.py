@@ -152,14 +152,18 @@ def test_system_errors_before_sqlite_are_one_line(tmp_path, monkeypatch):
 
 def test_file_made_by_another_process_meanwhile_is_used(tmp_path, monkeypatch):
     real_open = os.open
+    made = []
 
     def other_was_faster(path, *args):
         if str(path).endswith("n.db"):
             os.close(real_open(path, *args))
+            made.append(os.stat(path).st_ino)
         return real_open(path, *args)
 
     monkeypatch.setattr(os, "open", other_was_faster)
-    Database.open(tmp_path / "n.db").close()
+    with Database.open(tmp_path / "n.db") as database:
+        assert database.query("SELECT count(*) FROM meta") == [(0,)]
+    assert made[0] == (tmp_path / "n.db").stat().st_ino
 
 
 def test_old_sqlite_is_named(tmp_path, monkeypatch):
@@ -246,12 +250,6 @@ def test_file_made_by_root_belongs_to_the_owner_of_the_database(monkeypatch, use
 # Transactions
 
 
-@pytest.fixture
-def database(tmp_path):
-    with Database.open(tmp_path / "n.db") as database:
-        yield database
-
-
 def test_transaction_commits_as_a_whole(database):
     with database.transaction() as connection:
         connection.execute("INSERT INTO meta VALUES ('a', x'01')")
@@ -320,6 +318,8 @@ def test_snapshot_sees_one_state(database):
 def test_snapshot_that_sqlite_ended_itself_is_not_ended_twice(database):
     with database.snapshot() as connection:
         connection.execute("ROLLBACK")
+    with database.snapshot() as connection:
+        assert connection.in_transaction
 
 
 def test_data_version_changes_with_foreign_commits_only(database):

@@ -8,6 +8,7 @@ import pytest
 
 from registry import store as store_module
 from registry.administration import Administration
+from registry.clock import SystemClock
 from registry.errors import DatabaseUnusable, KeyUnusable, StorageUnavailable
 from registry.events import (
     DeviceCreated,
@@ -27,7 +28,7 @@ from tests.support.registry import (
     AT_ONCE,
     OBJECTS,
     Outcomes,
-    Place,
+    event_types,
     let_loop_run,
     make_registration,
     register,
@@ -37,17 +38,14 @@ HELD = RegistrySettings(group_window_s=3600.0)
 "Settings under which changes stay pending until they are flushed."
 
 
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
-
-
-async def expire(registry, place):
+async def expire(registry, place, after_s=0):
+    place.clock.advance(after_s)
     registry.expire(place.clock.monotonic())
     await registry.flush()
 
 
-async def purge(registry, place):
+async def purge(registry, place, after_s=0):
+    place.clock.advance(after_s)
     registry.purge_claims(place.clock.monotonic())
     await registry.flush()
 
@@ -67,7 +65,7 @@ BIG = ObjectList(tuple(ObjectLink(number, 0) for number in range(2_000)))
 
 def types(place):
     with place.administration() as administration:
-        return [event.type for event in administration.events()]
+        return event_types(administration)
 
 
 # Opening and closing
@@ -145,11 +143,16 @@ async def test_without_an_executor_a_thread_of_its_own_writes(place):
 
 
 async def test_defaults_are_the_machines_clock_and_the_contracts_settings(place):
+    began_ms = SystemClock().wall_ms()
     with Administration(place.database()) as administration:
         administration.create("n", Security.NONE)
     registry = await Registry.open(place.database())
     await register(registry, "n")
     await registry.close()
+    [(created_at_ms, written_at_ms)] = place.rows(
+        "SELECT created_at_ms, written_at_ms FROM device, registration"
+    )
+    assert began_ms <= created_at_ms <= written_at_ms <= SystemClock().wall_ms()
 
 
 async def test_full_disk_at_the_stop_is_said_and_the_file_given_back(place):
@@ -374,11 +377,9 @@ async def test_registration_expires_after_its_lifetime_and_not_before(place):
         registry.on_fact(facts.append)
         registry.on_end(ends.append)
         registration = await register(registry, "n", lifetime_s=60)
-        place.clock.advance(60)
-        await expire(registry, place)
+        await expire(registry, place, after_s=60)
         assert registry.registration_count == 1
-        place.clock.advance(1)
-        await expire(registry, place)
+        await expire(registry, place, after_s=1)
         assert registry.registration_count == 0
         assert facts == ends == [RegistrationExpired(registry.find_device("n"), registration)]
     assert types(place)[-1] == "registration_expired"
@@ -404,14 +405,11 @@ async def test_grace_is_added_to_every_lifetime_but_not_to_no_limit(place):
         registration = await register(registry, "node-0", lifetime_s=60)
         unlimited = await register(registry, "node-1", lifetime_s=0)
         registry.renew(unlimited, unlimited.address)
-        place.clock.advance(89)
-        await expire(registry, place)
+        await expire(registry, place, after_s=89)
         registry.renew(registration, registration.address)
-        place.clock.advance(89)
-        await expire(registry, place)
+        await expire(registry, place, after_s=89)
         assert registry.registration_count == 2
-        place.clock.advance(10_000_000)
-        await expire(registry, place)
+        await expire(registry, place, after_s=10_000_000)
         assert registry.registration_count == 1
 
 
@@ -427,11 +425,9 @@ async def test_changed_lifetime_counts_from_its_commit(place):
         registry.expire(place.clock.monotonic())
         await registry.flush()
         assert registry.registration_count == 1
-        place.clock.advance(9)
-        await expire(registry, place)
+        await expire(registry, place, after_s=9)
         assert registry.registration_count == 1
-        place.clock.advance(3)
-        await expire(registry, place)
+        await expire(registry, place, after_s=3)
         assert registry.registration_count == 0
 
 
@@ -443,8 +439,7 @@ async def test_pending_change_protects_from_expiry(place):
         registry.change(registration._replace(binding="UQ"), lambda outcome: None)
         await expire(registry, place)
         assert registry.registration_count == 1
-        place.clock.advance(12)
-        await expire(registry, place)
+        await expire(registry, place, after_s=12)
         assert registry.registration_count == 0
 
 
@@ -474,8 +469,7 @@ async def test_expiry_is_tried_again_when_the_disk_works_again(place):
         with place.database() as other, other.transaction():
             await expire(registry, place)
         assert registry.registration_count == 1
-        place.clock.advance(10)
-        await expire(registry, place)
+        await expire(registry, place, after_s=10)
         assert registry.registration_count == 0
 
 
@@ -507,11 +501,9 @@ async def test_clean_stop_resumes_the_remaining_lifetime_whatever_the_wall_clock
     place.clock.advance(1_000)
     place.clock.step_wall(step_ms)
     async with place.registry() as registry:
-        place.clock.advance(59)
-        await expire(registry, place)
+        await expire(registry, place, after_s=59)
         assert registry.registration_count == 2
-        place.clock.advance(2)
-        await expire(registry, place)
+        await expire(registry, place, after_s=2)
         assert registry.registration_count == 1
         assert registry.find_registration("at-node-1") is not None
 
@@ -525,11 +517,9 @@ async def test_unclean_stop_gives_every_registration_its_full_lifetime(place):
         crashed = place.after_power_cut()
     crashed.clock.advance(1_000)
     async with crashed.registry() as registry:
-        crashed.clock.advance(99)
-        await expire(registry, crashed)
+        await expire(registry, crashed, after_s=99)
         assert registry.registration_count == 1
-        crashed.clock.advance(2)
-        await expire(registry, crashed)
+        await expire(registry, crashed, after_s=2)
         assert registry.registration_count == 0
 
 
@@ -628,11 +618,9 @@ async def test_device_that_does_not_connect_in_time_is_purged_and_the_event_says
     async with place.registry() as registry:
         facts = []
         registry.on_end(facts.append)
-        place.clock.advance(60)
-        await purge(registry, place)
+        await purge(registry, place, after_s=60)
         assert registry.device_count == 1
-        place.clock.advance(1)
-        await purge(registry, place)
+        await purge(registry, place, after_s=1)
         assert registry.device_count == 0
         assert facts == [DevicePurged(device)]
     with place.administration() as administration:
@@ -647,8 +635,7 @@ async def test_first_register_ends_the_deadline_for_ever(place):
         registration = await register(registry, "n")
         registry.deregister(registration, lambda outcome: None)
         await registry.flush()
-        place.clock.advance(1_000)
-        await purge(registry, place)
+        await purge(registry, place, after_s=1_000)
         assert registry.device_count == 1
     async with place.registry() as registry:
         await purge(registry, place)
@@ -658,14 +645,12 @@ async def test_first_register_ends_the_deadline_for_ever(place):
 async def test_deadline_is_absolute_over_restarts(place):
     place.create("n", timeout_s=60)
     async with place.registry() as registry:
-        place.clock.advance(30)
-        await purge(registry, place)
+        await purge(registry, place, after_s=30)
     place.clock.advance(29)
     async with place.registry() as registry:
         await purge(registry, place)
         assert registry.device_count == 1
-        place.clock.advance(2)
-        await purge(registry, place)
+        await purge(registry, place, after_s=2)
         assert registry.device_count == 0
 
 
@@ -682,15 +667,12 @@ async def test_frozen_device_is_purged_only_after_it_is_unfrozen(place):
     with place.administration() as administration:
         administration.freeze("n")
         async with place.registry() as registry:
-            place.clock.advance(100)
-            await purge(registry, place)
-            place.clock.advance(100)
-            await purge(registry, place)
+            await purge(registry, place, after_s=100)
+            await purge(registry, place, after_s=100)
             assert registry.device_count == 1
             administration.unfreeze("n")
             await registry.poll_changes()
-            place.clock.advance(1)
-            await purge(registry, place)
+            await purge(registry, place, after_s=1)
             assert registry.device_count == 0
 
 
@@ -702,8 +684,7 @@ async def test_pending_register_protects_from_the_purge(place):
         registry.register(make_registration(device), outcomes.append)
         await purge(registry, place)
         assert outcomes.are_committed == [True]
-        place.clock.advance(100)
-        await purge(registry, place)
+        await purge(registry, place, after_s=100)
         assert registry.device_count == 1
 
 
@@ -716,8 +697,7 @@ async def test_device_frozen_meanwhile_is_not_purged(place):
         await purge(registry, place)
         assert registry.device_count == 1
         await registry.poll_changes()
-        place.clock.advance(100)
-        await purge(registry, place)
+        await purge(registry, place, after_s=100)
         assert registry.find_device("n").is_frozen
 
 
@@ -817,8 +797,7 @@ async def test_large_imports_arrive_in_batches(place):
         place.create_many(2_500, timeout_s=60)
         await registry.poll_changes()
         assert registry.device_count == 2_500
-        place.clock.advance(100)
-        await purge(registry, place)
+        await purge(registry, place, after_s=100)
         assert registry.device_count == 0
 
 

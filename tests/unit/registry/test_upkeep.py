@@ -5,12 +5,7 @@ import pytest
 from registry import upkeep
 from registry.errors import StorageUnavailable
 from registry.sqlite import Database
-from tests.support.registry import Place, let_loop_run, register
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
+from tests.support.registry import let_loop_run, register
 
 
 async def test_checkpoints_run_between_groups(place, monkeypatch):

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from registry.serverkey import ServerKey
 from registry.sqlite import Database
 from registry.store import Registry
-from tests.support.registry import Place
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
 
 
 async def test_server_key_and_chain_are_what_administrators_see(place):

@@ -1,12 +1,5 @@
-import pytest
-
 from registry.model import DeviceState, Security
-from tests.support.registry import OBJECTS, Place, make_registration, register
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
+from tests.support.registry import OBJECTS, make_registration, register
 
 
 def show(place, node_id="n"):

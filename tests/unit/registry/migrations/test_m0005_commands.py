@@ -6,13 +6,6 @@ import sqlite3
 
 import pytest
 
-from tests.support.registry import Place
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
-
 
 def test_an_observation_of_the_same_paths_takes_the_place_of_the_former(place) -> None:
     with place.database() as database, database.transaction() as connection:
