@@ -46,9 +46,9 @@ class Requeue(Attached):
 
 
 class EndCommand(Attached):
-    """A command has come to its end, perhaps with values."""
+    """A command has come to its end, perhaps with values that were read."""
 
-    __slots__ = ("history", "id", "origin", "readings", "result", "state")
+    __slots__ = ("history", "id", "readings", "result", "state")
 
     def __init__(
         self,
@@ -57,7 +57,6 @@ class EndCommand(Attached):
         state: CommandState,
         result: CommandResult,
         readings: Sequence[Reading],
-        origin: Origin,
         history: int,
         done: Done,
     ) -> None:
@@ -66,7 +65,6 @@ class EndCommand(Attached):
         self.state = state
         self.result = result
         self.readings = readings
-        self.origin = origin
         self.history = history
 
     def collect(self, batch: Batch) -> CommitOutcome:
@@ -74,8 +72,8 @@ class EndCommand(Attached):
         if not commands.end(batch.connection, self.id, self.state, self.result, batch.now_ms):
             return OVERTAKEN
         if self.readings:
-            values.put(batch.connection, self.device.number, self.readings, self.origin, self.history)
-            append_reported(batch, self.device, self.readings, self.origin)
+            values.put(batch.connection, self.device.number, self.readings, Origin.READ, self.history)
+            append_reported(batch, self.device, self.readings, Origin.READ)
         return COMMITTED
 
 

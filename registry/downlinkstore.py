@@ -12,7 +12,7 @@ from registry import commands, models, observations
 from registry.changes import Attached
 from registry.commands import Command, CommandResult, CommandState
 from registry.downlink import EndCommand, ForgetObservation, MarkSent, PutObservation, Requeue
-from registry.model import Device, Origin, Reading
+from registry.model import Device, Reading
 from registry.models import StoredDefinition
 from registry.observations import Observation
 from registry.outcomes import CommitOutcome, Done
@@ -86,9 +86,8 @@ class DownlinkStore:
         result: CommandResult,
         done: Done,
         readings: Sequence[Reading] = (),
-        origin: Origin = Origin.READ,
     ) -> None:
-        """Commit the end of *command* with the values that came with it."""
+        """Commit the end of *command* with the values that it has read."""
         history = self._history
 
         def conclude(outcome: CommitOutcome) -> None:
@@ -98,7 +97,7 @@ class DownlinkStore:
 
         self._submit(
             command.device,
-            lambda device: EndCommand(device, command.id, state, result, readings, origin, history, conclude),
+            lambda device: EndCommand(device, command.id, state, result, readings, history, conclude),
             done,
         )
 

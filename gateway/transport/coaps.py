@@ -60,7 +60,6 @@ class CoapsTransport:
         on_data: Callable[[Session, bytes], None],
         on_session_ended: Callable[[Session, SessionEnd], None],
         on_handshake_failed: Callable[[HandshakeFailed], None],
-        on_session_established: Callable[[Session], None] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         now: Callable[[], float] | None = None,
     ) -> None:
@@ -73,7 +72,6 @@ class CoapsTransport:
         self._may_resume = may_resume
         self._on_data = on_data
         self._on_session_ended = on_session_ended
-        self._on_session_established = on_session_established
         self._loop = loop or asyncio.get_running_loop()
         self._now = now or self._loop.time
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
@@ -81,7 +79,7 @@ class CoapsTransport:
             CertificatePresented: self._judge_chain,
             RawPublicKeyPresented: self._judge_key,
             ResumptionRequested: self._answer_resumption,
-            SessionEstablished: self._note_established,
+            SessionEstablished: _pass_over,
             ApplicationData: self._deliver,
             SessionEnded: self._note_ended,
             HandshakeFailed: on_handshake_failed,
@@ -185,10 +183,6 @@ class CoapsTransport:
     def _deliver(self, event: ApplicationData) -> None:
         self._on_data(event.session, event.data)
 
-    def _note_established(self, event: SessionEstablished) -> None:
-        if self._on_session_established is not None:
-            self._on_session_established(event.session)
-
     def _note_ended(self, event: SessionEnded) -> None:
         self._on_session_ended(event.session, event.reason)
 
@@ -252,6 +246,10 @@ class CoapsTransport:
             self._handle_all(self.endpoint.handle_timer(self._now()))
         finally:
             self.flush()
+
+
+def _pass_over(event: Event) -> None:
+    """Nobody waits for a session: its owner hears of it with the first data."""
 
 
 def _refuse(presented: object) -> Verdict:

@@ -7,7 +7,7 @@ import pytest
 from registry.commands import CommandResult, CommandState, NewCommand
 from registry.commit import Committer
 from registry.downlink import EndCommand, ForgetObservation, MarkSent, PutObservation, Requeue
-from registry.model import Origin, Reading
+from registry.model import Reading
 from registry.observations import Observation, ObservationState
 from tests.support.registry import Place
 
@@ -51,8 +51,7 @@ class Scene:
         return Requeue(self.device, self.id, ignore)
 
     def ended(self, readings=()) -> EndCommand:
-        state, origin = CommandState.ANSWERED, Origin.READ
-        return EndCommand(self.device, self.id, state, ANSWER, readings, origin, 100, ignore)
+        return EndCommand(self.device, self.id, CommandState.ANSWERED, ANSWER, readings, 100, ignore)
 
     def observed(self) -> PutObservation:
         number = self.device.number
