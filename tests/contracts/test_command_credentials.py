@@ -63,7 +63,7 @@ def test_pinned_certificate_that_has_expired_is_told_of_at_once(nodegate: Nodega
     assert answer.err == "nodegate: meter-1 was created, but cannot come today: its certificate has expired\n"
 
 
-def test_device_with_a_public_key(nodegate: Nodegate, files: Path) -> None:
+def test_public_key_belongs_to_one_device_at_a_time(nodegate: Nodegate, files: Path) -> None:
     key = files / "meter-1.der"
     assert create(nodegate, "meter-1", "rpk", "--public-key", str(key), "--json").json["security"] == "rpk"
     shown = nodegate("device", "show", "meter-1", "--json").json

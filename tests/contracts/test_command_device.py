@@ -68,7 +68,7 @@ def test_text_of_create_says_that_the_secret_is_shown_once(nodegate: Nodegate) -
     assert "shown this once" not in nodegate("device", "create", "b", "--security", "none").out
 
 
-def test_show_of_a_new_device(nodegate: Nodegate) -> None:
+def test_new_device_is_shown_inactive(nodegate: Nodegate) -> None:
     created = nodegate("device", "create", "a", "--timeout", "60", "--json").json
     shown = nodegate("device", "show", "a", "--json").json
     assert re.fullmatch(TIME, shown.pop("created_at"))

@@ -58,7 +58,9 @@ def nodegate(tmp_path: Path) -> Nodegate:
         ),
     ],
 )
-def test_device_that_cannot_be_made(nodegate: Nodegate, arguments: tuple[str, ...], fault: str) -> None:
+def test_device_that_cannot_be_made_is_refused_in_one_line(
+    nodegate: Nodegate, arguments: tuple[str, ...], fault: str
+) -> None:
     assert nodegate("device", "create", *arguments).fault == fault
     assert nodegate("device", "list", "--json").out == "[]\n"
 
@@ -73,7 +75,7 @@ def test_bad_secret_is_never_repeated(nodegate: Nodegate) -> None:
     assert "deadbee" not in nodegate("device", "create", "a", "--secret", "-", text="deadbee\n").fault
 
 
-def test_duplicate_node_id(nodegate: Nodegate) -> None:
+def test_node_id_that_is_taken_is_refused_and_its_device_unchanged(nodegate: Nodegate) -> None:
     nodegate("device", "create", "a")
     before = nodegate("device", "show", "a", "--json").out
     fault = nodegate("device", "create", "a", "--security", "none").fault
@@ -82,12 +84,12 @@ def test_duplicate_node_id(nodegate: Nodegate) -> None:
 
 
 @pytest.mark.parametrize("command", ["show", "delete", "freeze", "unfreeze", "reset-secret"])
-def test_unknown_device(nodegate: Nodegate, command: str) -> None:
+def test_device_that_nobody_made_is_named_in_the_fault(nodegate: Nodegate, command: str) -> None:
     nodegate("device", "create", "a")
     assert nodegate("device", command, "b").fault == "no device has the node ID or device ID b"
 
 
-def test_reset_of_a_secret_that_is_not_there(nodegate: Nodegate) -> None:
+def test_secret_of_a_device_without_one_is_not_reset(nodegate: Nodegate) -> None:
     nodegate("device", "create", "a", "--security", "none")
     assert nodegate("device", "reset-secret", "a").fault == "a has no secret: its security is none"
 
@@ -100,13 +102,13 @@ def test_control_characters_of_a_command_line_are_not_repeated_raw(nodegate: Nod
     assert "\x1b" not in answer.err
 
 
-def test_database_that_is_no_database(nodegate: Nodegate) -> None:
+def test_file_that_is_no_database_is_refused_and_unchanged(nodegate: Nodegate) -> None:
     nodegate.database.write_bytes(b"once upon a time\n" * 1000)
     assert "is not a Nodegate database" in nodegate("device", "list").fault
     assert nodegate.database.read_bytes().startswith(b"once upon")
 
 
-def test_database_of_another_program(nodegate: Nodegate) -> None:
+def test_database_of_another_program_is_refused_and_unchanged(nodegate: Nodegate) -> None:
     connection = sqlite3.connect(nodegate.database)
     connection.execute("CREATE TABLE precious (x)")
     connection.commit()
@@ -117,7 +119,7 @@ def test_database_of_another_program(nodegate: Nodegate) -> None:
     assert nodegate.database.read_bytes() == before
 
 
-def test_database_of_a_newer_version(nodegate: Nodegate) -> None:
+def test_database_of_a_newer_version_asks_for_an_upgrade(nodegate: Nodegate) -> None:
     nodegate("device", "create", "a")
     connection = sqlite3.connect(nodegate.database)
     connection.execute(f"PRAGMA user_version = {LATEST + 1}")
@@ -127,7 +129,7 @@ def test_database_of_a_newer_version(nodegate: Nodegate) -> None:
     assert "upgrade the program" in fault
 
 
-def test_damaged_database(nodegate: Nodegate) -> None:
+def test_damaged_database_is_told_as_such(nodegate: Nodegate) -> None:
     nodegate("device", "create", "a")
     damaged = bytearray(nodegate.database.read_bytes())
     damaged[100:] = b"\xff" * (len(damaged) - 100)
@@ -135,7 +137,9 @@ def test_damaged_database(nodegate: Nodegate) -> None:
     assert "damaged" in nodegate("device", "list").fault
 
 
-def test_locked_database(nodegate: Nodegate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locked_database_is_refused_until_it_is_free(
+    nodegate: Nodegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nodegate("device", "create", "a")
     monkeypatch.setattr("registry.sqlite.BUSY_TIMEOUT_S", 0.01)
     connection = sqlite3.connect(nodegate.database, isolation_level=None)
@@ -158,11 +162,13 @@ def test_locked_database(nodegate: Nodegate, monkeypatch: pytest.MonkeyPatch) ->
         ("sqlite:////", "is not a file"),
     ],
 )
-def test_url_that_names_no_usable_file(nodegate: Nodegate, url: str, part: str) -> None:
+def test_url_that_names_no_usable_file_is_refused_with_the_reason(
+    nodegate: Nodegate, url: str, part: str
+) -> None:
     assert part in nodegate("device", "create", "a", "--db", url).fault
 
 
-def test_missing_key(nodegate: Nodegate) -> None:
+def test_missing_key_stops_what_needs_it_and_is_not_made_anew(nodegate: Nodegate) -> None:
     nodegate("device", "create", "a")
     key = nodegate.folder / "nodegate.db.key"
     key.unlink()
@@ -174,7 +180,7 @@ def test_missing_key(nodegate: Nodegate) -> None:
     assert nodegate("device", "create", "c", "--security", "none").status == 0
 
 
-def test_wrong_key(nodegate: Nodegate) -> None:
+def test_wrong_key_is_refused_and_not_repeated(nodegate: Nodegate) -> None:
     nodegate("device", "create", "a", NODEGATE_KEY=KEY)
     fault = nodegate("device", "create", "b", NODEGATE_KEY=OTHER_KEY).fault
     assert "sealed with another key" in fault
@@ -190,7 +196,7 @@ def test_malformed_key_is_not_repeated(nodegate: Nodegate, text: str) -> None:
     assert fault == "NODEGATE_KEY does not hold a key: 64 hex digits are expected"
 
 
-def test_key_file(nodegate: Nodegate) -> None:
+def test_key_is_taken_from_the_file_that_is_named(nodegate: Nodegate) -> None:
     file = nodegate.folder / "key"
     assert "does not exist" in nodegate("device", "create", "a", NODEGATE_KEY_FILE=str(file)).fault
     file.write_text(KEY + "\n")

@@ -129,7 +129,7 @@ def test_bad_file_makes_no_registry(nodegate: Nodegate) -> None:
     assert not nodegate.database.exists()
 
 
-def test_missing_file(nodegate: Nodegate, tmp_path: Path) -> None:
+def test_missing_file_is_named(nodegate: Nodegate, tmp_path: Path) -> None:
     file = tmp_path / "none.csv"
     assert nodegate("device", "import", str(file)).fault == f"{file}: No such file or directory"
 

@@ -34,7 +34,7 @@ def check_refused(nodegate: Nodegate, arguments: tuple[str, ...], said: str) -> 
     "path", ["3/0", "", "/3//0", "/3/", "/03", "/x", "/65535", "/3/0/65535", "/3/0/0/0/0", "/3/0/0?pmin=1"]
 )
 @pytest.mark.parametrize("command", [("read",), ("write", "1")])
-def test_path_that_is_none(tmp_path: Path, path: str, command: tuple[str, ...]) -> None:
+def test_path_that_is_none_is_refused(tmp_path: Path, path: str, command: tuple[str, ...]) -> None:
     name, *more = command
     check_refused(device(tmp_path), (name, "meter-7", path, *more), f"{path} is no path")
 
@@ -60,7 +60,9 @@ def test_path_that_is_none(tmp_path: Path, path: str, command: tuple[str, ...]) 
         ("/3/0", '{"13": 1', "an object by id is expected"),
     ],
 )
-def test_value_that_does_not_fit_type_or_range(tmp_path: Path, path: str, value: str, said: str) -> None:
+def test_value_that_does_not_fit_type_or_range_is_refused(
+    tmp_path: Path, path: str, value: str, said: str
+) -> None:
     check_refused(device(tmp_path), ("write", "meter-7", path, value), said)
 
 
@@ -90,19 +92,21 @@ def test_value_that_does_not_fit_type_or_range(tmp_path: Path, path: str, value:
         (("cancel", "meter-7", "/3/0"), "not observed"),
     ],
 )
-def test_operation_that_is_forbidden(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_operation_that_the_definition_forbids_is_refused(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
     check_refused(device(tmp_path), arguments, said)
 
 
 @pytest.mark.parametrize(
     "arguments", [("read", "/"), ("observe", "/3/0/0", "/3/0/1"), ("write", "/3/0/15", "a", "/3/0/14", "b")]
 )
-def test_composite_for_a_device_of_1_0(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_composite_is_refused_for_a_device_of_1_0(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     name, *more = arguments
     check_refused(device(tmp_path, "1.0"), (name, "meter-7", *more), "LwM2M 1.0, which has no composites")
 
 
-def test_device_that_is_gone_or_frozen(tmp_path: Path) -> None:
+def test_device_that_is_gone_or_frozen_is_asked_nothing(tmp_path: Path) -> None:
     nodegate = device(tmp_path)
     assert "no device has the node ID or device ID nobody" in nodegate("read", "nobody", "/3").fault
     nodegate("device", "freeze", "meter-7")

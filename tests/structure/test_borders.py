@@ -29,7 +29,7 @@ def test_broad_excepts_stand_at_named_borders(source: Source) -> None:
 
 
 @pytest.mark.parametrize("source", sources(), ids=lambda source: source.name)
-def test_no_task_without_an_owner(source: Source) -> None:
+def test_every_task_has_an_owner(source: Source) -> None:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Attribute) and node.attr in {"create_task", "ensure_future"}:
             is_group = isinstance(node.value, ast.Name) and node.value.id in {"group", "tasks"}

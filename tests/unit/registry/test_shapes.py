@@ -15,7 +15,7 @@ from tests.support.registry import make_registration
 DEVICE = Device(1, "d-aaaaaaaaaaaaaaaa", "n", Security.PSK, 60, 1_000, sealed_secret=b"sealed")
 
 
-def test_device_that_never_came():
+def test_device_that_never_came_shows_no_connection_and_no_registration():
     assert describe_device(DeviceView(DEVICE, DeviceState.INACTIVE), with_refusals=False) == {
         "device_id": "d-aaaaaaaaaaaaaaaa",
         "node_id": "n",
@@ -76,7 +76,7 @@ def test_created_device_shows_its_secret_in_hex_or_null():
     assert describe_created(Created(DEVICE)) == shape | {"secret": None}
 
 
-def test_event():
+def test_event_has_its_moment_in_utc_and_its_data():
     assert describe_event(EventRow(7, 0, "refused", None, "n", {"reason": "r"})) == {
         "id": 7,
         "at": "1970-01-01T00:00:00.000Z",
@@ -87,7 +87,7 @@ def test_event():
     }
 
 
-def test_answer_and_command():
+def test_command_is_its_answer_and_what_was_asked():
     command = Command(
         4, 1, DEVICE.device_id, "n", "read", ("/3/0/0",), b"", True, CommandState.QUEUED, 0, 60_000
     )

@@ -27,7 +27,7 @@ def test_close_notify_is_a_warning_that_closes() -> None:
     assert not CLOSE_NOTIFY.is_fatal
 
 
-def test_fatal_alert() -> None:
+def test_fatal_alert_is_no_close_and_says_what_it_is() -> None:
     alert = fatal(AlertDescription.HANDSHAKE_FAILURE)
     assert encode_alert(alert) == b"\2\x28"
     assert alert.is_fatal

@@ -50,7 +50,7 @@ def test_options_of_any_number_and_length(delta: int, length: int) -> None:
     assert encode_options(options) == encode_any_options(options)
 
 
-def test_reply_with_a_format_and_a_payload() -> None:
+def test_reply_is_read_with_its_format_and_its_payload() -> None:
     assert decode_reply(coap(ACK, "2.05", 1, b"token", [(12, b"\x70")], b"x")) == Reply(
         0x45, b"token", b"x", 112
     )

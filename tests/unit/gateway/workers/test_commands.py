@@ -190,7 +190,7 @@ async def test_request_of_another_version_of_ours_fails(tmp_path: File) -> None:
     ],
     ids=["silent", "reset", "unusable", "session gone", "no session"],
 )
-async def test_command_without_an_answer(
+async def test_command_without_an_answer_fails_or_waits_again(
     tmp_path: File,
     outcome: Unanswered,
     repeatable: tuple[CommandState, str | None],

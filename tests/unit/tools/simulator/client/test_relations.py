@@ -75,7 +75,7 @@ def test_attribute_goes_before_the_default_of_the_server():
         ({"gt": 25.0, "lt": 15.0}, [26, 14, 20], [26, 14, 20]),
     ],
 )
-def test_thresholds_and_steps(attributes, values, told):
+def test_value_is_told_that_crosses_a_threshold_or_takes_a_step(attributes, values, told):
     timeline = {110 + 2 * number: float(one) for number, one in enumerate(values)}
     assert [one for _, one in told_at(relation(**attributes), timeline)] == told
 
