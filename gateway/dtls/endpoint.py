@@ -155,9 +155,7 @@ class Endpoint:
         """End everything that rests on the key of *identity*: sessions with close_notify, handshakes."""
         sessions = self._sessions.of_identity(identity)
         ended: list[Event] = [self._traffic.end(each, SessionEnd.ENDED, notify=True) for each in sessions]
-        self._resumables.end_identity(identity)
-        if self._traffic.durability is not None:
-            self._traffic.durability.forget(identity)
+        self._traffic.end_resumption(identity)
         return ended + self._handshakes.end_identity(identity)
 
     # --- sessions that outlive the process; only with `EndpointConfig.persist_sessions`

@@ -160,7 +160,7 @@ class Handshakes:
             handshake.provide_resumption(now)
             return self._settle(handshake, _RESUMPTION, now)
         self._counters.resumptions_refused += 1
-        self._resumables.discard(handshake.session_id)
+        self._traffic.end_resumption(handshake.resumable.identity)
         self._forget(handshake)
         choice = self._choose(handshake.verified)
         if isinstance(choice, Refusal):

@@ -167,15 +167,21 @@ class Traffic:
             self.durability.drop(session, can_be_resumed=reason in _RESUMABLE_ENDS)
         return SessionEnded(session, reason)
 
+    def end_resumption(self, identity: bytes) -> None:
+        """Nobody goes on with an earlier session of *identity*; one that lives is left alone."""
+        self._resumables.end_identity(identity)
+        for session in self._table.of_identity(identity):
+            self._forget_secret(session)
+        if self.durability is not None:
+            self.durability.forget(identity)
+
     def adopt(self, session: Session) -> list[Event] | None:
         """Take in a session whose handshake is complete: who must go for it; None: there is no room."""
         table = self._table
         events: list[Event] = []
         for other in table.of_identity(session.identity):
             # What can be resumed of this identity is the newcomer.
-            if self.durability is not None and other.session_id:
-                self.durability.rewrite(other)
-            other.session_id = b""
+            self._forget_secret(other)
         at_address = table.find_by_address(session.address)
         if at_address is not None:
             events.append(self._supersede(at_address))
@@ -245,6 +251,11 @@ class Traffic:
         if session.expires_at is not None:
             self._expiries.set(session.number, session.expires_at)
             self._expiring[session.number] = session
+
+    def _forget_secret(self, session: Session) -> None:
+        if self.durability is not None and session.session_id:
+            self.durability.rewrite(session)
+        session.session_id = b""
 
     def _hold(self, session: Session, record: Record, address: Address) -> None:
         assert self.durability is not None, "nothing else sets a ceiling"

@@ -381,6 +381,21 @@ def test_row_of_a_closed_session_goes_with_its_credential(is_restarted: bool) ->
     assert after.disk.rows == {}
 
 
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_secret_leaves_the_disk_when_its_owner_refuses_it(is_closed: bool) -> None:
+    server, pair = left_pair() if is_closed else stored_pair()
+    server.is_resuming = server.is_answering = False
+    again = Pair(replace(CLIENT, resumable=pair.client.resumable), server=server, seed="again")
+    again.start()
+    again.exchange()
+    (asked,) = only(ResumptionRequested, server.events)
+    server.provide_resumption(asked, False)
+    server.store()
+    assert len(server.disk.rows) == (not is_closed)
+    assert not any(decode_session(state).master_secret for _, state in server.disk.rows.values())
+    assert server.crash().endpoint.resumable_count == 0
+
+
 def test_only_the_newest_closed_session_of_an_identity_stays() -> None:
     server, _ = left_pair()
     pair = Pair(CLIENT, server=server, seed="second")
