@@ -258,8 +258,7 @@ async def test_unknown_raw_public_key_is_refused_and_told_by_its_digest(
 ) -> None:
     device = make()
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = join(scene, "meter-7", make_credential(device.key))
-        await scene.until(player.is_over)
+        await join(scene, "meter-7", make_credential(device.key)).over()
         [fact] = scene.facts("refused")
         assert fact.node_id.startswith("sha256:")
         assert fact.data["reason"] == FAILED + "raw public key is no device's"
@@ -281,6 +280,5 @@ async def test_deleted_device_loses_its_session_and_its_key_is_free(clock: Virtu
 async def test_certificate_does_not_stand_for_its_bare_key(clock: VirtualClock, trust) -> None:
     device = ROOT.issue("meter-7", **LONG)
     async with trusting(clock, trust, "meter-7") as scene:
-        player = join(scene, "meter-7", make_credential(device.key))
-        await scene.until(player.is_over)
+        await join(scene, "meter-7", make_credential(device.key)).over()
         assert scene.state("meter-7") is DeviceState.INACTIVE

@@ -85,8 +85,7 @@ async def test_purged_device_is_unknown_to_the_gateway(clock, tmp_path):
         player = scene.play("meter-7", timeout_s=10)
         player.vanish()
         await asyncio.sleep(20)
-        late = scene.join("meter-7")
-        await scene.until(late.is_over)
+        late = await scene.join("meter-7").over()
         assert late.count(Registered) == 0
 
 

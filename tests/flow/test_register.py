@@ -78,8 +78,7 @@ async def test_long_object_list_comes_block_by_block(clock, tmp_path, security):
 @virtual_time
 async def test_unknown_device_is_refused_over_plain_coap_and_gives_up(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.join("stranger")
-        await scene.until(player.is_over)
+        player = await scene.join("stranger").over()
         assert player.count(AttemptFailed) == 6
         assert player.events[-2] == GaveUp("registering", "4.03")
         assert {event.node_id for event in scene.facts("refused")} == {"stranger"}
@@ -89,30 +88,26 @@ async def test_unknown_device_is_refused_over_plain_coap_and_gives_up(clock, tmp
 async def test_security_device_over_plain_coap_hears_what_an_unknown_one_hears(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
         scene.administration.create("meter-7", Security.PSK)
-        player = scene.join("meter-7")
-        await scene.until(player.is_over)
+        player = await scene.join("meter-7").over()
         assert player.events[-2] == GaveUp("registering", "4.03")
-        assert scene.view("meter-7").refusals
+        assert set(scene.reasons("meter-7")) == {"wrong kind of security: security psk over plain CoAP"}
 
 
 @virtual_time
 async def test_wrong_key_is_answered_by_silence_and_shown_to_the_operator(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
         scene.administration.create("meter-7", Security.PSK)
-        player = scene.join("meter-7", psk=b"\x00" * 16)
-        await scene.until(player.is_over)
+        player = await scene.join("meter-7", psk=b"\x00" * 16).over()
         assert player.events[-2] == GaveUp("handshaking", "no answer")
-        refusals = scene.view("meter-7").refusals
-        assert refusals
-        assert "key" in refusals[-1].reason
-        assert refusals[-1].address == str(player.connection.outside)
+        *_, refusal = scene.view("meter-7").refusals
+        assert refusal.reason == "DTLS handshake failed: wrong key"
+        assert refusal.address == str(player.connection.outside)
 
 
 @virtual_time
 async def test_unknown_identity_is_answered_by_the_same_silence(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
-        player = scene.join("stranger", psk=b"\x00" * 16)
-        await scene.until(player.is_over)
+        player = await scene.join("stranger", psk=b"\x00" * 16).over()
         assert player.events[-2] == GaveUp("handshaking", "no answer")
         assert {event.node_id for event in scene.facts("refused")} == {"stranger"}
 
@@ -121,8 +116,7 @@ async def test_unknown_identity_is_answered_by_the_same_silence(clock, tmp_path)
 async def test_plain_device_cannot_come_over_dtls(clock, tmp_path):
     async with gateway_in_memory(clock, tmp_path) as scene:
         scene.administration.create("meter-7", Security.NONE)
-        player = scene.join("meter-7", psk=b"\x00" * 16)
-        await scene.until(player.is_over)
+        player = await scene.join("meter-7", psk=b"\x00" * 16).over()
         assert player.count(Registered) == 0
         assert scene.state("meter-7") is DeviceState.INACTIVE
 
@@ -133,12 +127,11 @@ async def test_frozen_device_is_refused(clock, tmp_path, security):
     async with gateway_in_memory(clock, tmp_path) as scene:
         created = scene.administration.create("meter-7", security)
         scene.administration.freeze("meter-7")
-        player = scene.join("meter-7", psk=created.secret)
-        await scene.until(player.is_over)
+        player = await scene.join("meter-7", psk=created.secret).over()
         assert player.count(HandshakeDone) + player.count(Registered) == 0
         view = scene.view("meter-7")
         assert view.state is DeviceState.FROZEN
-        assert "frozen" in view.refusals[-1].reason
+        assert view.refusals[-1].reason == "device is frozen"
 
 
 @BOTH
@@ -176,7 +169,6 @@ async def test_older_session_of_an_identity_ends_in_silence(clock, tmp_path):
 async def test_identity_of_another_device_cannot_be_taken(clock, tmp_path, security):
     async with gateway_in_memory(clock, tmp_path) as scene:
         owner = await scene.play("meter-7", security).registered()
-        thief = scene.play("thief", Security.PSK, has_ep=False, parameters=("ep=meter-7",))
-        await scene.until(thief.is_over)
+        thief = await scene.play("thief", Security.PSK, has_ep=False, parameters=("ep=meter-7",)).over()
         assert thief.events[-2] == GaveUp("registering", "4.03")
         assert scene.view("meter-7").registration.location == owner.location

@@ -186,6 +186,17 @@ OBSERVATION = Ask(Method.GET, ("3", "0", "13"), observe=0)
 CANCELLATION = Ask(Method.GET, ("3", "0", "13"), observe=1)
 
 
+class Undecided:
+    """A handler that leaves every answer open; they are `pending`, in the order of the requests."""
+
+    def __init__(self) -> None:
+        self.pending: list[Pending] = []
+
+    def __call__(self, request: Request) -> Pending:
+        self.pending.append(Pending())
+        return self.pending[-1]
+
+
 class Asked:
     """A request to a device, and what became of it."""
 

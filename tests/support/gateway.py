@@ -90,6 +90,11 @@ class Player:
     def is_over(self) -> bool:
         return self.device.state.is_final
 
+    async def over(self) -> Player:
+        """The same, once it has given up or gone."""
+        await self.scene.until(self.is_over)
+        return self
+
     def update(self, lifetime_s: int | None = None) -> None:
         """Send an Update now."""
         self.device.update(asyncio.get_running_loop().time(), lifetime_s)

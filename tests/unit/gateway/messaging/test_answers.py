@@ -21,6 +21,7 @@ from tests.support.coap import (
     UPDATE,
     Bed,
     Script,
+    Undecided,
     block,
     coap,
     path,
@@ -212,18 +213,13 @@ async def test_proven_peer_needs_no_echo(clock: VirtualClock) -> None:
 
 @virtual_time
 async def test_separate_answers_beyond_the_limit_are_dropped(clock: VirtualClock) -> None:
-    waiting: list[Pending] = []
-
-    def dispatch(_: Message) -> Pending:
-        waiting.append(Pending())
-        return waiting[-1]
-
+    dispatch = Undecided()
     bed = Bed(dispatch, max_transmissions=1)
     peers = [bed.plain(port) for port in (1, 2)]
     for peer in peers:
         peer.send(UPDATE)
     await asyncio.sleep(0.5)
-    for pending in waiting:
+    for pending in dispatch.pending:
         pending.complete(CHANGED)
     assert [len(peer.take()) for peer in peers] == [2, 1]
     assert bed.counters["dropped_responses"] == 1

@@ -30,6 +30,7 @@ from tests.support.coap import (
     Bed,
     Peer,
     Script,
+    Undecided,
     block,
     coap,
     path,
@@ -187,19 +188,14 @@ async def test_slow_answer_to_a_non_confirmable_request_comes_alone(
 
 @virtual_time
 async def test_one_timer_serves_all_slow_requests_and_stops(clock: VirtualClock) -> None:
-    waiting: list[Pending] = []
-
-    def dispatch(_: Message) -> Pending:
-        waiting.append(Pending())
-        return waiting[-1]
-
+    dispatch = Undecided()
     bed = Bed(dispatch)
     peers = [bed.plain(port) for port in range(50)]
     for peer in peers:
         peer.send(UPDATE)
     await asyncio.sleep(0.25)
     assert all(len(peer.take()) == 1 for peer in peers)
-    for pending in waiting[:25]:
+    for pending in dispatch.pending[:25]:
         pending.complete(CHANGED)
     assert bed.counters["separate"] == 50
     loop = asyncio.get_running_loop()
@@ -238,13 +234,7 @@ async def test_request_that_never_gets_an_answer_is_given_up(clock: VirtualClock
 
 @virtual_time
 async def test_younger_requests_are_not_given_up_with_an_old_one(clock: VirtualClock) -> None:
-    waiting: list[Pending] = []
-
-    def dispatch(_: Message) -> Pending:
-        waiting.append(Pending())
-        return waiting[-1]
-
-    bed = Bed(dispatch)
+    bed = Bed(Undecided())
     bed.plain(1).send(UPDATE)
     await asyncio.sleep(200)
     bed.plain(2).send(UPDATE)
@@ -256,12 +246,7 @@ async def test_younger_requests_are_not_given_up_with_an_old_one(clock: VirtualC
 
 @virtual_time
 async def test_too_many_open_requests_are_told_to_come_back(clock: VirtualClock) -> None:
-    waiting: list[Pending] = []
-
-    def dispatch(_: Message) -> Pending:
-        waiting.append(Pending())
-        return waiting[-1]
-
+    dispatch = Undecided()
     bed = Bed(dispatch, max_open_exchanges=2)
     assert [bed.plain(port).send(UPDATE) for port in (1, 2)] == [[], []]
     peer = bed.plain(3)
@@ -271,7 +256,7 @@ async def test_too_many_open_requests_are_told_to_come_back(clock: VirtualClock)
     (refused,) = peer.send(coap(CON, "0.02", 1, b"t", [*path("rd"), (NO_RESPONSE, b"")]))
     assert summary(refused)[1] == "5.03"
     assert bed.counters["rejected_busy"] == 2
-    waiting[0].complete(CHANGED)
+    dispatch.pending[0].complete(CHANGED)
     assert peer.send(UPDATE) == [], "the same request is taken up when there is room"
     await bed.layer.shutdown()
 
