@@ -377,7 +377,8 @@ def test_D15_forgeries_do_not_end_a_handshake_before_its_peer_has_spoken() -> No
     for _ in range(1_000):
         raw.send(forged(finished))
     server.pass_time(2)
-    assert only(SessionEstablished, raw.send(finished))
+    (established,) = only(SessionEstablished, raw.send(finished))
+    assert established.session.identity == IDENTITY
 
 
 def test_D15_a_client_is_not_moved_by_forgeries_either() -> None:

@@ -86,9 +86,9 @@ def test_data_is_taken_at_once_up_to_the_ceiling() -> None:
 
 
 def test_session_that_is_stored_in_time_never_waits() -> None:
-    client, _, server = connect()
+    client, session, server = connect()
     for number in range(100):
-        assert only(ApplicationData, client.say(b"%d" % number))
+        assert client.say(b"%d" % number) == [ApplicationData(session, b"%d" % number)]
         server.store()
     assert server.count("records_held") == 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.address import Address
-from gateway.dtls.events import ApplicationData, SessionEnded
+from gateway.dtls.events import ApplicationData, SessionEnd, SessionEnded
 from gateway.dtls.extensions import ExtensionType
 from gateway.dtls.record import MAX_SEQUENCE
 from gateway.dtls.routability import (
@@ -27,7 +27,6 @@ from tests.support.dtls_pair import (
     RawClient,
     Server,
     drop,
-    only,
 )
 
 ELSEWHERE = Address("198.51.100.7", 5_000)
@@ -234,7 +233,7 @@ def test_the_end_of_a_session_ends_its_check() -> None:
     client, session = connect()
     client.say(b"away", address=ELSEWHERE)
     events = client.server.endpoint.end_session(session, client.server.now)
-    assert only(SessionEnded, events)
+    assert events == (SessionEnded(session, SessionEnd.ENDED),)
     client.server.outbox.clear()
     client.server.endpoint.datagrams_to_send()
     client.server.pass_time(5.0)

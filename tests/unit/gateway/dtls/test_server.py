@@ -111,7 +111,7 @@ def test_finished_before_its_key_waits_for_it(order: tuple[int, ...]) -> None:
     client = begun()
     records = client.key_exchange(), client.change_cipher_spec(), client.finished()
     events = [event for number in order for event in client.send(records[number])]
-    assert only(SessionEstablished, events)
+    assert [event.session.identity for event in only(SessionEstablished, events)] == [IDENTITY]
 
 
 def test_change_before_the_key_exchange_does_not_count() -> None:
@@ -146,7 +146,8 @@ def test_key_comes_late_and_what_came_meanwhile_is_not_lost() -> None:
     (request,) = only(PskRequested, client.finish())
     assert (request.identity, request.address) == (IDENTITY, ADDRESS)
     client.server.pass_time(30.0)
-    assert only(SessionEstablished, client.server.provide(request, PSK))
+    (established,) = only(SessionEstablished, client.server.provide(request, PSK))
+    assert established.session.identity == IDENTITY
 
 
 def test_second_answer_and_answer_to_nothing_are_ignored() -> None:
