@@ -32,7 +32,7 @@ class Owner(Protocol):
         """The peer has no use for it."""
 
     def timed_out(self, is_sent: bool) -> None:
-        """The peer did not acknowledge it, or, where it was not *sent*, one before it."""
+        """The peer did not acknowledge it, or, where not *is_sent*, one before it."""
 
 
 class Transmission:

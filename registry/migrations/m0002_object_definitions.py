@@ -6,7 +6,7 @@ from sqlite_utils import Database
 
 
 def apply(db: Database) -> None:
-    """Create the table. *revision* counts imports, so that a reader can ask for what is new."""
+    """Create the table. Its ``revision`` counts imports, so that a reader can ask for what is new."""
     db.table("object_definition").create(
         {
             "object_id": int,

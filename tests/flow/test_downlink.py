@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -15,7 +14,7 @@ from gateway.messaging.outcomes import Answered, Outcome, TimedOut, Unusable
 from gateway.messaging.remote import Remote
 from gateway.messaging.stack import CoapStack
 from tests.support.answering import AnsweringDevice
-from tests.support.clock import VirtualClock, virtual_time
+from tests.support.clock import VirtualClock, until, virtual_time
 from tests.support.coap import EmptySite, Entropy
 from tools.simulator.network import CLEAN, Connection, Impairment, Network
 
@@ -28,6 +27,7 @@ GATEWAY = Address("198.51.100.1", 5683)
 LONG = bytes(number % 251 for number in range(5000))
 READ_LONG = Request(Method.GET, ("long",), accept=112)
 OBSERVE_LONG = Request(Method.GET, ("long",), observe=0)
+HOURS_S = 10_000.0
 
 IMPAIRMENTS = pytest.mark.parametrize(
     "impairment", [LOSSY, DOUBLING, SHUFFLING, BAD], ids=["lossy", "doubling", "shuffling", "bad"]
@@ -61,13 +61,6 @@ class _Scene:
         self.stack.link.request(remote, request, outcomes.append, token=token)
         return outcomes
 
-    async def until(self, is_reached: Callable[[], object]) -> None:
-        for _ in range(100_000):
-            if is_reached():
-                return
-            await asyncio.sleep(0.1)
-        raise AssertionError("not within hours")
-
     async def close(self, *devices: AnsweringDevice) -> None:
         assert self.stack.layer.transmissions == len(self.stack.link) == 0
         for device in devices:
@@ -95,7 +88,7 @@ async def test_every_request_has_one_outcome_and_every_answer_is_whole(
             (scene.ask(remote, Request(Method.POST, ("3", "0", "4"), payload=arguments)), b""),
             (scene.ask(remote, Request(Method.GET, ("none",))), b""),
         ]
-    await scene.until(lambda: all(outcomes for outcomes, _ in asked))
+    await until(lambda: all(outcomes for outcomes, _ in asked), HOURS_S)
     await asyncio.sleep(300)
     answered = 0
     for outcomes, payload in asked:
@@ -133,7 +126,7 @@ async def test_notifications_of_a_long_value_are_fetched_to_the_end(
 
     scene.stack.link.on_notification = note
     outcomes = scene.ask(remote, OBSERVE_LONG, b"observed")
-    await scene.until(lambda: outcomes)
+    await until(lambda: outcomes, HOURS_S)
     assert device.observed == {b"observed": ("long",)}
     values = [b"%d" % number * 3000 for number in range(8)]
     for value in values:
@@ -157,7 +150,7 @@ async def test_value_that_changes_while_it_is_fetched_is_never_mixed(clock: Virt
     slow = Impairment(delay_s=0.02)
     scene.network.uplink._impairment = slow
     outcomes = scene.ask(remote, READ_LONG)
-    await scene.until(lambda: outcomes)
+    await until(lambda: outcomes, HOURS_S)
     (outcome,) = outcomes
     assert isinstance(outcome, Answered | Unusable)
     if isinstance(outcome, Answered):

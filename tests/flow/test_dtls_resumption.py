@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.dtls.credential import make_credential
 from gateway.dtls.endpoint import EndpointConfig
 from gateway.dtls.events import (
     CertificatePresented,
@@ -21,20 +20,15 @@ from gateway.dtls.session import Session
 from gateway.dtls.settings import ClientConfig
 from gateway.dtls.storedstate import decode_keys, decode_session
 from gateway.dtls.suites import PREFERRED_SUITES, SUITES
-from tests.support.certificates import authority
+from tests.support.certificates import authority, credential_of
 from tests.support.dtls_pair import IDENTITY, PSK, Pair, Server, drop, only
 from tests.support.dtls_store import StoringServer
 
 CA = authority()
 
 
-def credential_of(name: str):  # type: ignore[no-untyped-def]
-    issued = CA.issue(name)
-    return make_credential(issued.key, (issued.der,))
-
-
-ENDPOINT = EndpointConfig(credential=credential_of("gateway"))
-CLIENT = ClientConfig(IDENTITY, PSK, credential=credential_of("device-1"), cid=b"c")
+ENDPOINT = EndpointConfig(credential=credential_of(CA.issue("gateway")))
+CLIENT = ClientConfig(IDENTITY, PSK, credential=credential_of(CA.issue("device-1")), cid=b"c")
 
 
 def first_of(config: ClientConfig = CLIENT, endpoint: EndpointConfig = ENDPOINT) -> tuple[Pair, Session]:

@@ -29,25 +29,20 @@ from gateway.dtls.record import decode_records
 from gateway.dtls.refusal import CredentialFault, CredentialRefusal
 from gateway.dtls.settings import CbcPolicy, ClientConfig
 from gateway.dtls.suites import PREFERRED_SUITES, SUITES, KeyExchange
-from tests.support.certificates import authority, make, new_key
+from tests.support.certificates import authority, credential_of, make, new_key
 from tests.support.dtls_pair import HANDSHAKE, IDENTITY, PSK, Pair, Server, drop, only
 
 X509, RAW = CertificateType.X509, CertificateType.RAW_PUBLIC_KEY
 CA = authority()
 GATEWAY = CA.issue("gateway")
 DEVICE = CA.issue("device-1")
-
-
-def credential_of(issued: Any, **changes: Any) -> Credential:
-    return make_credential(issued.key, (issued.der, CA.der))._replace(**changes)
-
-
-ENDPOINT = EndpointConfig(credential=credential_of(GATEWAY))
+OURS = credential_of(GATEWAY, CA)
+ENDPOINT = EndpointConfig(credential=OURS)
 
 
 def client(*suites: int, **changes: Any) -> ClientConfig:
     return replace(
-        ClientConfig(IDENTITY, PSK, suites=suites, credential=credential_of(DEVICE), cid=b"c"), **changes
+        ClientConfig(IDENTITY, PSK, suites=suites, credential=credential_of(DEVICE, CA), cid=b"c"), **changes
     )
 
 
@@ -135,7 +130,7 @@ def test_bare_key_is_shown_to_those_who_show_one_and_where_it_is_preferred(
         shown.append(kind)
         return True
 
-    ours = credential_of(GATEWAY, prefers_raw=prefers_raw)
+    ours = OURS._replace(prefers_raw=prefers_raw)
     Pair(
         client(
             0xC0AE,
@@ -206,7 +201,7 @@ def test_server_that_prefers_its_raw_public_key_shows_it_also_to_those_who_name_
         is_trusted=lambda kind, chain: seen.append(kind) is None,
     )
     Pair(config, ENDPOINT).handshake()
-    Pair(config, EndpointConfig(credential=credential_of(GATEWAY, prefers_raw=True))).handshake()
+    Pair(config, EndpointConfig(credential=OURS._replace(prefers_raw=True))).handshake()
     assert seen == [X509, RAW]
 
 
@@ -216,7 +211,7 @@ def test_another_credential_is_shown_in_handshakes_that_begin_later() -> None:
     config = client(0xC0AE, is_trusted=lambda kind, chain: seen.append(chain[0]) is None)
     server = Server(ENDPOINT)
     Pair(config, server=server).handshake()
-    server.endpoint.use_credential(credential_of(other))
+    server.endpoint.use_credential(credential_of(other, CA))
     Pair(config, server=server, seed="second").handshake()
     assert seen == [GATEWAY.der, other.der]
 

@@ -27,6 +27,15 @@ PATIENCE_S = 10.0
 "Real time to wait for a thread or a socket when no timer is set."
 
 
+async def until(is_reached: Callable[[], object], limit_s: float, glance_s: float = 0.05) -> None:
+    """Let virtual time pass until it is so, looking every *glance_s*."""
+    for _ in range(round(limit_s / glance_s)):
+        if is_reached():
+            return
+        await asyncio.sleep(glance_s)
+    raise AssertionError(f"not within {limit_s} s")
+
+
 class VirtualClock:
     """`monotonic` seconds and `wall_ms`, moved by a `VirtualLoop` or by hand."""
 

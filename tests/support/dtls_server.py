@@ -31,11 +31,10 @@ from gateway.dtls.messages import HandshakeType, decode_fragments
 from gateway.dtls.record import ContentType, decode_records
 from gateway.dtls.refusal import CredentialRefusal
 from gateway.dtls.settings import EndpointConfig
+from tests.support.dtls_pair import Presented
 
 ANSWER = b"answer"
 _TICK_S = 0.02
-
-Presented = CertificatePresented | RawPublicKeyPresented
 
 
 def answer_to(data: bytes) -> bytes:

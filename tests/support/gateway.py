@@ -36,7 +36,7 @@ from registry.administration import Administration
 from registry.model import DeviceState, DeviceView, EventRow, Security
 from registry.sqlite import Database
 from registry.store import Registry
-from tests.support.clock import VirtualClock
+from tests.support.clock import VirtualClock, until
 from tests.support.registry import InlineExecutor
 from tools.simulator.device import Device
 from tools.simulator.driver import attach
@@ -47,8 +47,6 @@ from tools.simulator.settings import DeviceSettings
 
 COAP = Address("198.51.100.1", 5683)
 COAPS = Address("198.51.100.1", 5684)
-
-_GLANCE_S = 0.05
 
 _OWN = credential_of(make_server_key())
 "What every gateway in memory proves itself by."
@@ -154,11 +152,7 @@ class Scene:
 
     async def until(self, is_reached: Callable[[], object], limit_s: float = 600.0) -> None:
         """Let virtual time pass until it is so."""
-        for _ in range(round(limit_s / _GLANCE_S)):
-            if is_reached():
-                return
-            await asyncio.sleep(_GLANCE_S)
-        raise AssertionError(f"not within {limit_s} s")
+        await until(is_reached, limit_s)
 
     def view(self, node_id: str) -> DeviceView:
         """What ``nodegate device show`` is made of."""

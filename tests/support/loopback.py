@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 from aiocoap.numbers.codes import Code
 
-from tests.support.replies import read, reply
+from tests.support.coap import read
+from tests.support.replies import reply
 
 
 class Accepting(asyncio.DatagramProtocol):

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from aiocoap.message import Message
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
-from tools.simulator.messages import decode_message, encode_message, new_message
-
-
-def read(datagram: bytes) -> Message:
-    """What a device sent."""
-    message = decode_message(datagram)
-    assert message is not None
-    return message
+from tests.support.coap import read
+from tools.simulator.messages import encode_message, new_message
 
 
 def reply(

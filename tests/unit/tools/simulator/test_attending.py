@@ -4,7 +4,8 @@ from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
 from gateway.lwm2m.path import parse_path
-from tests.support.replies import empty, read
+from tests.support.coap import read
+from tests.support.replies import empty
 from tools.simulator.attending import Attendant
 from tools.simulator.client.contents import factory_contents
 from tools.simulator.client.effects import RebootWanted

@@ -4,7 +4,8 @@ import pytest
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
-from tests.support.replies import empty, read, reply, request
+from tests.support.coap import read
+from tests.support.replies import empty, reply, request
 from tools.simulator.coap import Answer, CoapClient, CoapSettings, NoAnswer
 from tools.simulator.messages import new_message
 

@@ -6,7 +6,8 @@ from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
 from gateway.lwm2m.path import parse_path
-from tests.support.replies import empty, read, reply, request
+from tests.support.coap import read
+from tests.support.replies import empty, reply, request
 from tools.simulator import device as module
 from tools.simulator.channel import ChannelData, ChannelDown, ChannelUp
 from tools.simulator.client.contents import factory_contents

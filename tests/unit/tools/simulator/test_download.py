@@ -4,7 +4,8 @@ import pytest
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
-from tests.support.replies import read, reply
+from tests.support.coap import read
+from tests.support.replies import reply
 from tools.simulator.client.firmware import Result
 from tools.simulator.coap import CoapSettings
 from tools.simulator.download import Download, PackageUri, parse_package_uri

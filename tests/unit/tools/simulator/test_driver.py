@@ -5,7 +5,8 @@ from aiocoap.numbers.codes import Code
 
 from gateway.address import Address
 from tests.support.clock import virtual_time
-from tests.support.replies import read, reply
+from tests.support.coap import read
+from tests.support.replies import reply
 from tools.simulator.device import Device
 from tools.simulator.driver import Driver, attach
 from tools.simulator.events import Deregistered, Ended, Registered

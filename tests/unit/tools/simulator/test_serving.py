@@ -4,7 +4,7 @@ import pytest
 from aiocoap.numbers.codes import Code
 from aiocoap.numbers.types import Type
 
-from tests.support.replies import read
+from tests.support.coap import read
 from tools.simulator.client.exchanges import Response
 from tools.simulator.client.observing import Notification
 from tools.simulator.coap import CoapSettings
