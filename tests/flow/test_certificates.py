@@ -27,6 +27,7 @@ from tests.support.certificates import (
     make,
     new_key,
     spki_of,
+    write_trust,
 )
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.gateway import Player, Scene, gateway_in_memory
@@ -40,10 +41,7 @@ FAILED = "DTLS handshake failed: "
 
 @pytest.fixture
 def trust(tmp_path: Path) -> Path:
-    folder = tmp_path / "trust"
-    folder.mkdir()
-    (folder / "root.pem").write_bytes(ROOT.pem)
-    return folder
+    return write_trust(tmp_path, ROOT)
 
 
 @asynccontextmanager
@@ -229,7 +227,7 @@ async def test_change_of_the_trust_folder_counts_after_five_seconds(clock: Virtu
     async with trusting(clock, trust, "meter-7", "meter-8") as scene:
         first = await join(scene, "meter-7", ROOT.issue("meter-7", **LONG)).registered()
         (trust / "other.crt").write_bytes(other.der)
-        (trust / "root.pem").unlink()
+        (trust / "0.pem").unlink()
         await join(scene, "meter-8", other.issue("meter-8", **LONG), after_s=5.0).registered()
         late = scene.join(
             "meter-7", credential=credential_of(ROOT.issue("meter-7", **LONG)), retries=0, host="192.0.2.9"

@@ -16,7 +16,7 @@ from gateway.dtls.session import Session
 from registry.administration import Administration
 from registry.model import DeviceState, Security
 from registry.sqlite import Database
-from tests.support.certificates import DAY_S, NOW_S, authority, credential_of, make, spki_of
+from tests.support.certificates import DAY_S, NOW_S, authority, credential_of, make, spki_of, write_trust
 from tests.support.clock import VirtualClock, virtual_time
 from tests.support.gateway import Player, Scene, gateway_in_memory
 from tools.simulator.channel import SecureChannel
@@ -53,10 +53,7 @@ EACH_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 @pytest.fixture
 def trust(tmp_path: Path) -> Path:
-    folder = tmp_path / "trust"
-    folder.mkdir()
-    (folder / "root.pem").write_bytes(ROOT.pem)
-    return folder
+    return write_trust(tmp_path, ROOT)
 
 
 def settings(trust: Path, cid_length: int = 8) -> dict[str, Any]:
@@ -139,7 +136,7 @@ LOST: list[tuple[str, str, Change]] = [
         if KINDS[kind].security is Security.PSK
     ),
     *(
-        (kind, "lost anchor", lambda administration, trust: (trust / "root.pem").unlink())
+        (kind, "lost anchor", lambda administration, trust: (trust / "0.pem").unlink())
         for kind in KINDS
         if KINDS[kind].security is Security.X509
     ),

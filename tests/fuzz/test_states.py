@@ -64,6 +64,6 @@ class CrashingEndpointMachine(EndpointMachine):
 
 
 TestEndpointMachine: Any = EndpointMachine.TestCase
-TestEndpointMachine.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestEndpointMachine.settings = settings(max_examples=100, stateful_step_count=30)
 TestCrashingEndpointMachine: Any = CrashingEndpointMachine.TestCase
 TestCrashingEndpointMachine.settings = TestEndpointMachine.settings

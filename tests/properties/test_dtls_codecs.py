@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dtls import alerts, extensions, journal, keys, messages, record, storedstate
@@ -15,6 +15,7 @@ from gateway.dtls.errors import DecodeError
 from gateway.dtls.fragments import HandshakeMessage, Reassembler, Reassembly, fragment
 from gateway.dtls.replay import WINDOW, ReplayWindow
 from gateway.dtls.suites import SUITES
+from tests.support.mutation import mutated
 from tests.support.transcripts import load
 
 DECODERS: dict[str, Callable[[bytes], Any]] = {
@@ -39,9 +40,6 @@ DECODERS: dict[str, Callable[[bytes], Any]] = {
 }
 FOREIGN_HELLOS = [bytes.fromhex(row["hex"])[25:] for row in load("client_hellos.json", "client_hellos")]
 
-untimed = settings(deadline=None)
-"A busy machine is no failure."
-
 uint16 = st.integers(0, 0xFFFF)
 random_bytes = st.binary(min_size=32, max_size=32)
 session_ids = st.binary(max_size=32)
@@ -51,18 +49,7 @@ hello_extensions = st.dictionaries(uint16, st.binary(max_size=40), max_size=8).m
 )
 
 
-@st.composite
-def mutated(draw: st.DrawFn, originals: list[bytes]) -> bytes:
-    """One of *originals* with some bytes changed, cut or doubled."""
-    data = bytearray(draw(st.sampled_from(originals)))
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(data)))
-        data[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
-    return bytes(data)
-
-
 @pytest.mark.parametrize("name", DECODERS)
-@untimed
 @given(data=st.binary(max_size=300))
 def test_any_bytes_give_a_value_or_a_decode_error(name: str, data: bytes) -> None:
     offset = 0
@@ -73,8 +60,7 @@ def test_any_bytes_give_a_value_or_a_decode_error(name: str, data: bytes) -> Non
     assert 0 <= offset <= len(data)
 
 
-@untimed
-@given(data=mutated(FOREIGN_HELLOS))
+@given(data=mutated(*FOREIGN_HELLOS))
 def test_b2_damaged_hello_gives_a_value_or_a_decode_error(data: bytes) -> None:
     try:
         hello = messages.decode_client_hello(data)
@@ -85,7 +71,6 @@ def test_b2_damaged_hello_gives_a_value_or_a_decode_error(data: bytes) -> None:
     assert 0 in hello.compression_methods
 
 
-@untimed
 @given(st.integers(0, 255), st.integers(0, record.MAX_SEQUENCE), st.binary(max_size=200))
 def test_plain_records_come_back(content_type: int, sequence: int, content: bytes) -> None:
     encoded = record.encode_record(content_type, sequence, content)
@@ -95,7 +80,6 @@ def test_plain_records_come_back(content_type: int, sequence: int, content: byte
     assert decoded.fragment == content
 
 
-@untimed
 @given(
     st.sampled_from(sorted(number for number, suite in SUITES.items() if not suite.is_cbc)),
     cids,
@@ -114,7 +98,6 @@ def test_sealed_records_open(
     assert opener.open(sealed) == (content_type, plaintext)
 
 
-@untimed
 @given(st.binary(max_size=120), st.sampled_from([b"", b"ownid678"]))
 def test_d5_random_protected_records_never_open(fragment_bytes: bytes, cid: bytes) -> None:
     opener = record.Opener(SUITES[0xC0A4], b"k" * 16, b"iv..", cid)
@@ -122,34 +105,29 @@ def test_d5_random_protected_records_never_open(fragment_bytes: bytes, cid: byte
     assert opener.open(forged) is None
 
 
-@untimed
 @given(st.sampled_from(alerts.AlertLevel), st.integers(0, 255))
 def test_alerts_come_back(level: alerts.AlertLevel, description: int) -> None:
     alert = alerts.Alert(level, description)
     assert alerts.decode_alert(alerts.encode_alert(alert)) == alert
 
 
-@untimed
 @given(st.dictionaries(uint16, st.binary(max_size=50)))
 def test_extension_blocks_come_back(block: dict[int, bytes]) -> None:
     encoded = extensions.encode_extensions(block)
     assert list(extensions.decode_extensions(encoded[2:]).items()) == list(block.items())
 
 
-@untimed
 @given(cids)
 def test_extension_bodies_come_back(content: bytes) -> None:
     assert extensions.decode_connection_id(extensions.encode_connection_id(content)) == content
     assert extensions.decode_renegotiation_info(extensions.encode_renegotiation_info(content)) == content
 
 
-@untimed
 @given(st.binary(min_size=1, max_size=255).filter(lambda name: b"\0" not in name))
 def test_server_names_come_back(name: bytes) -> None:
     assert extensions.decode_server_name(extensions.encode_server_name(name)) == name
 
 
-@untimed
 @given(
     uint16,
     random_bytes,
@@ -176,7 +154,6 @@ def test_client_hellos_come_back(
     assert hello.connection_id == cid
 
 
-@untimed
 @given(uint16, random_bytes, session_ids, uint16, hello_extensions)
 def test_server_hellos_come_back(
     version: int, random: bytes, session_id: bytes, suite: int, block: dict[int, bytes]
@@ -187,14 +164,12 @@ def test_server_hellos_come_back(
     assert messages.decode_server_hello(body)[:5] == (version, random, session_id, suite, block)
 
 
-@untimed
 @given(uint16, st.binary(max_size=255))
 def test_hello_verify_requests_come_back(version: int, cookie: bytes) -> None:
     body = messages.encode_hello_verify_request(version, cookie)
     assert messages.decode_hello_verify_request(body) == (version, cookie)
 
 
-@untimed
 @given(st.binary(max_size=300))
 def test_identities_and_hints_come_back(content: bytes) -> None:
     identity = messages.encode_psk_client_key_exchange(content)
@@ -203,7 +178,6 @@ def test_identities_and_hints_come_back(content: bytes) -> None:
     assert messages.decode_psk_server_key_exchange(hint) == content
 
 
-@untimed
 @given(
     st.integers(0, 255),
     uint16,
@@ -240,7 +214,6 @@ handshake_fragments = st.builds(
 )
 
 
-@untimed
 @given(st.lists(st.tuples(handshake_fragments, st.integers(0, 1)), max_size=60))
 def test_c5_whatever_comes_the_store_stays_within_its_limits(
     arrivals: list[tuple[messages.HandshakeFragment, int]],
@@ -257,7 +230,6 @@ def test_c5_whatever_comes_the_store_stays_within_its_limits(
             expected_seq += 1
 
 
-@untimed
 @given(st.lists(st.integers(0, 400) | st.integers(0, record.MAX_SEQUENCE), max_size=80))
 def test_d4_window_agrees_with_a_set(sequences: list[int]) -> None:
     window = ReplayWindow()
@@ -271,7 +243,6 @@ def test_d4_window_agrees_with_a_set(sequences: list[int]) -> None:
             marked.add(sequence)
 
 
-@untimed
 @given(st.binary(max_size=150), st.binary(max_size=150))
 def test_hmac_is_that_of_the_library(key: bytes, message: bytes) -> None:
     assert keys.HmacSha256(key).digest(message) == hmac.digest(key, message, "sha256")

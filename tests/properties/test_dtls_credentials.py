@@ -19,6 +19,7 @@ from gateway.dtls.refusal import CredentialRefusal
 from gateway.dtls.signatures import DigitallySigned, sign, verify
 from gateway.dtls.trust import TrustAnchors, TrustedCertificate, verify_chain
 from tests.support.certificates import NOW_S, authority, key_usage, new_key
+from tests.support.mutation import mutated
 
 DECODERS: dict[str, Callable[[bytes], Any]] = {
     "certificate": exchange.decode_certificate,
@@ -52,25 +53,11 @@ SHARES = {group: generate(group, lambda length: b"\x42" * length) for group in E
 KEY = new_key()
 RIGHT = sign(KEY, b"content")
 
-untimed = settings(deadline=None)
-"A busy machine is no failure."
-
 uint16 = st.integers(0, 0xFFFF)
 publics = st.binary(min_size=1, max_size=255)
 
 
-@st.composite
-def mutated(draw: st.DrawFn, original: bytes) -> bytes:
-    """*original* with some bytes changed, cut or doubled."""
-    data = bytearray(original)
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(data)))
-        data[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
-    return bytes(data)
-
-
 @pytest.mark.parametrize("name", DECODERS)
-@untimed
 @given(data=st.binary(max_size=300))
 @example(data=CA.pem)
 @example(data=CA.pem[:-40])
@@ -90,13 +77,11 @@ def test_any_bytes_give_a_value_or_one_of_two_errors(name: str, data: bytes) -> 
 # --- what is encoded comes back
 
 
-@untimed
 @given(st.lists(st.binary(min_size=1, max_size=60), max_size=16))
 def test_chains_come_back(chain: list[bytes]) -> None:
     assert exchange.decode_certificate(exchange.encode_certificate(chain)) == tuple(chain)
 
 
-@untimed
 @given(uint16, publics, uint16, st.binary(max_size=120), st.binary(max_size=60))
 def test_server_key_exchanges_come_back(
     group: int, public: bytes, scheme: int, signature: bytes, hint: bytes
@@ -110,7 +95,6 @@ def test_server_key_exchanges_come_back(
     assert exchange.decode_certificate_verify(exchange.encode_certificate_verify(signed)) == signed
 
 
-@untimed
 @given(publics, st.binary(max_size=300))
 def test_client_key_exchanges_come_back(public: bytes, identity: bytes) -> None:
     body = exchange.encode_ecdhe_client_key_exchange(public)
@@ -119,7 +103,6 @@ def test_client_key_exchanges_come_back(public: bytes, identity: bytes) -> None:
     assert exchange.decode_ecdhe_psk_client_key_exchange(body) == (identity, public)
 
 
-@untimed
 @given(
     st.lists(st.integers(0, 255), min_size=1, max_size=255),
     st.lists(uint16, min_size=1, max_size=50),
@@ -130,7 +113,6 @@ def test_certificate_requests_come_back(types: list[int], schemes: list[int], na
     assert exchange.decode_certificate_request(exchange.encode_certificate_request(request)) == request
 
 
-@untimed
 @given(st.lists(uint16, min_size=1, max_size=300), st.lists(st.integers(0, 255), min_size=1, max_size=255))
 def test_lists_of_extensions_come_back(numbers: list[int], small: list[int]) -> None:
     groups = extensions.encode_supported_groups(numbers)
@@ -141,7 +123,6 @@ def test_lists_of_extensions_come_back(numbers: list[int], small: list[int]) -> 
     assert extensions.decode_certificate_types(types) == tuple(small)
 
 
-@untimed
 @given(st.sampled_from(routability.RoutabilityType), st.binary(min_size=8, max_size=8))
 def test_routability_messages_come_back(kind: routability.RoutabilityType, cookie: bytes) -> None:
     message = routability.RoutabilityMessage(kind, cookie)
@@ -152,14 +133,12 @@ def test_routability_messages_come_back(kind: routability.RoutabilityType, cooki
 # --- shares and signatures
 
 
-@untimed
 @given(st.sampled_from(EXCHANGE_GROUPS), st.binary(min_size=40, max_size=40))
 def test_any_entropy_makes_shares_that_agree(group: NamedGroup, random: bytes) -> None:
     ours = generate(group, lambda length: random[:length])
     assert ours.agree(SHARES[group].public) == SHARES[group].agree(ours.public)
 
 
-@untimed
 @given(st.sampled_from(EXCHANGE_GROUPS), st.binary(max_size=70))
 @example(NamedGroup.SECP256R1, b"\4" + bytes(64))
 @example(NamedGroup.X25519, bytes(32))
@@ -175,7 +154,6 @@ def test_b5_any_bytes_agree_or_are_illegal(group: NamedGroup, public: bytes) -> 
     assert refused is AlertDescription.ILLEGAL_PARAMETER
 
 
-@untimed
 @given(mutated(RIGHT.signature), st.sampled_from((0x0403, 0x0503)) | uint16)
 def test_b6_damaged_signatures_are_refused(signature: bytes, scheme: int) -> None:
     try:
@@ -191,7 +169,7 @@ def test_b6_damaged_signatures_are_refused(signature: bytes, scheme: int) -> Non
 # --- credentials
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(mutated(DEVICE.der))
 def test_e11_damaged_certificates_are_refused_for_a_reason(der: bytes) -> None:
     leaf = certificates.decode_leaf(der)
@@ -202,7 +180,6 @@ def test_e11_damaged_certificates_are_refused_for_a_reason(der: bytes) -> None:
     assert isinstance(verdict, TrustedCertificate) == (der == DEVICE.der)
 
 
-@untimed
 @given(mutated(CA.der))
 def test_e11_damaged_issuers_do_not_vouch_for_anybody(der: bytes) -> None:
     leaf = certificates.decode_leaf(DEVICE.der)
@@ -213,7 +190,6 @@ def test_e11_damaged_issuers_do_not_vouch_for_anybody(der: bytes) -> None:
     assert isinstance(trusted, CredentialRefusal) or trusted.anchor is not None
 
 
-@untimed
 @given(mutated(SPKI) | st.binary(max_size=120))
 def test_raw_keys_have_one_encoding(spki: bytes) -> None:
     found = rawkeys.decode_spki(spki)
@@ -221,7 +197,6 @@ def test_raw_keys_have_one_encoding(spki: bytes) -> None:
         assert rawkeys.encode_spki(found.public_key) == spki
 
 
-@untimed
 @given(mutated(CA.pem + DEVICE.pem))
 def test_damaged_files_give_certificates_or_a_decode_error(data: bytes) -> None:
     try:
@@ -231,7 +206,6 @@ def test_damaged_files_give_certificates_or_a_decode_error(data: bytes) -> None:
     assert all(certificates.read_certificate(der) is not None for der in found)
 
 
-@untimed
 @given(st.binary(min_size=1, max_size=100))
 def test_credential_needs_the_key_of_its_certificate(der: bytes) -> None:
     with pytest.raises(LocalProtocolError):
@@ -245,7 +219,6 @@ def padded(size: int) -> bytes:
     return b"\x5a" * size
 
 
-@untimed
 @given(
     st.binary(max_size=255),
     st.booleans(),
@@ -264,7 +237,6 @@ def test_records_of_cbc_suites_open(
     assert opener.open(sealed) == (content_type, plaintext)
 
 
-@untimed
 @given(
     st.integers(0, 30), st.randoms(use_true_random=False), st.sampled_from([b"", b"ownid678"]), st.booleans()
 )

@@ -125,4 +125,4 @@ class Crashes(RuleBasedStateMachine):
 
 
 TestCrashes = Crashes.TestCase
-TestCrashes.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
+TestCrashes.settings = settings(max_examples=60, stateful_step_count=40)

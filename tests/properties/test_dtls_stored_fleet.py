@@ -265,4 +265,4 @@ class Fleet(RuleBasedStateMachine):
 
 
 TestFleet = Fleet.TestCase
-TestFleet.settings = settings(deadline=None, max_examples=60, stateful_step_count=50)
+TestFleet.settings = settings(max_examples=60, stateful_step_count=50)

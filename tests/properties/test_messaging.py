@@ -9,7 +9,7 @@ import aiocoap.resource
 from aiocoap import Message
 from aiocoap.error import UnparsableMessage
 from aiocoap.numbers.codes import Code
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.address import Address
@@ -101,8 +101,6 @@ _ANYTHING = st.one_of(
     st.builds(lambda datagram, end: datagram[:end], _WELL_FORMED, st.integers(4, 60)),
 )
 
-_KEEPING_LOOPS = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-
 
 @given(_ANYTHING)
 def test_decoding_gives_a_message_or_a_decode_error(datagram: bytes) -> None:
@@ -184,7 +182,6 @@ def _dispatch(request: Request) -> Response | Pending | None:
     return None
 
 
-@_KEEPING_LOOPS
 @given(st.lists(st.tuples(_ANYTHING, st.integers(0, 3)), max_size=12))
 def test_no_peer_can_make_it_raise_or_answer_5_00(datagrams: list[tuple[bytes, int]]) -> None:
     async def main() -> None:
@@ -209,7 +206,6 @@ def test_no_peer_can_make_it_raise_or_answer_5_00(datagrams: list[tuple[bytes, i
     run_virtual(main(), VirtualClock())
 
 
-@_KEEPING_LOOPS
 @given(_ANYTHING, st.booleans())
 def test_repetition_is_answered_alike_and_works_once(datagram: bytes, is_secure: bool) -> None:
     async def main() -> None:
@@ -233,7 +229,6 @@ def test_repetition_is_answered_alike_and_works_once(datagram: bytes, is_secure:
     run_virtual(main(), VirtualClock())
 
 
-@_KEEPING_LOOPS
 @given(_ANYTHING, st.integers(0, 1200))
 def test_plain_peer_gets_at_most_three_times_what_it_sent(datagram: bytes, payload_bytes: int) -> None:
     async def main() -> None:

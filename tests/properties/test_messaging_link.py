@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.lwm2m.requests import Method, Request
@@ -128,7 +128,6 @@ def test_bodies_arrive_whole_in_blocks_of_any_size(body: bytes, answer: bytes, s
     assert step.payload == answer
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=60), _RESPONSES), max_size=20), st.booleans())
 def test_link_takes_anything_and_tells_each_outcome_once(datagrams: list[bytes], is_known: bool) -> None:
     async def play(_: VirtualClock) -> None:

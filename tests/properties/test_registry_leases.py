@@ -1,6 +1,6 @@
 """The timer wheel against a dictionary: nothing early, nothing forgotten."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.leases import UNLIMITED, Leases, expiry_after, pack, unpack
@@ -27,7 +27,6 @@ def take_due(leases: Leases, second: int, limit: int) -> list[int]:
     return found
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_due_are_exactly_those_whose_second_has_come(steps):
     leases, model, now = Leases(NOW), {}, NOW

@@ -140,7 +140,7 @@ async def play(folder, steps):
             assert after._memory.registrations == registry._memory.registrations
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(STEPS)
 def test_memory_is_what_the_disk_says_once_all_is_settled(steps):
     # In memory where there is such a folder: the syncs cost more than all the rest.

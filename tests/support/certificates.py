@@ -126,6 +126,15 @@ def credential_of(issued: Issued, *issuers: Issued) -> Credential:
     return make_credential(issued.key, (issued.der, *(issuer.der for issuer in issuers)))
 
 
+def write_trust(folder: Path, *anchors: Issued) -> Path:
+    """``trust`` in *folder*, with the certificates of *anchors*: ``0.pem`` and so on."""
+    trust = folder / "trust"
+    trust.mkdir()
+    for number, anchor in enumerate(anchors):
+        (trust / f"{number}.pem").write_bytes(anchor.pem)
+    return trust
+
+
 def write_pair(folder: Path, issued: Issued, name: str = "server") -> tuple[Path, Path]:
     """``NAME.pem`` with the certificate, ``NAME.key`` with its key, for its owner alone."""
     certificate, key = folder / f"{name}.pem", folder / f"{name}.key"

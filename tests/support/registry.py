@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from registry.administration import Administration
 from registry.model import Device, NewDevice, ObjectLink, ObjectList, Registration, Security
 from registry.outcomes import CommitOutcome
@@ -63,6 +65,11 @@ class Place:
         rows = [NewDevice(f"node-{index}", Security.NONE, **values) for index in range(count)]
         with self.administration() as administration:
             administration.import_devices(rows)
+
+    def shown_chain(self) -> bytes | None:
+        """The certificates that the gateway shows instead of its own, as administrators see them."""
+        with self.administration() as administration:
+            return administration.server_key(lambda: pytest.fail("it is there")).chain
 
     def rows(self, sql: str, *parameters: object) -> list[Any]:
         """What the file says."""

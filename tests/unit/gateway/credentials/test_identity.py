@@ -21,11 +21,6 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path, VirtualClock(wall_ms=round(NOW_S * 1000)))
 
 
-def shown(place: Place) -> bytes | None:
-    with place.administration() as administration:
-        return administration.server_key(lambda: pytest.fail("it is there")).chain
-
-
 async def test_without_files_the_own_key_is_made_and_kept(place: Place) -> None:
     async with place.registry() as registry:
         identity = ServerIdentity(registry, place.clock, None, None)
@@ -34,7 +29,7 @@ async def test_without_files_the_own_key_is_made_and_kept(place: Place) -> None:
         with capture_logs() as logs:
             identity.warn_of_expiry()
         assert logs == []
-        assert shown(place) is None
+        assert place.shown_chain() is None
 
 
 async def test_given_certificate_is_seen_by_administrators_until_it_is_no_longer_given(
@@ -44,9 +39,9 @@ async def test_given_certificate_is_seen_by_administrators_until_it_is_no_longer
     pair = write_pair(tmp_path, server)
     async with place.registry() as registry:
         assert (await ServerIdentity(registry, place.clock, *pair).load()).chain == (server.der,)
-        assert shown(place) == server.pem
+        assert place.shown_chain() == server.pem
         await ServerIdentity(registry, place.clock, None, None).load()
-        assert shown(place) is None
+        assert place.shown_chain() is None
 
 
 async def test_files_that_cannot_be_used_leave_what_is_seen_as_it_is(place: Place, tmp_path: Path) -> None:
@@ -60,4 +55,4 @@ async def test_files_that_cannot_be_used_leave_what_is_seen_as_it_is(place: Plac
         pair[1].chmod(0o644)
         with pytest.raises(CredentialError):
             await identity.load()
-        assert shown(place) == server.pem
+        assert place.shown_chain() == server.pem

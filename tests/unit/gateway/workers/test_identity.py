@@ -28,11 +28,6 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path, VirtualClock(wall_ms=round(NOW_S * 1000)))
 
 
-def shown(place: Place) -> bytes | None:
-    with place.administration() as administration:
-        return administration.server_key(lambda: pytest.fail("it is there")).chain
-
-
 async def test_certificate_that_runs_out_is_warned_of_when_it_is_read_and_daily(
     place: Place, tmp_path: Path
 ) -> None:
@@ -62,7 +57,7 @@ async def test_files_are_read_again_and_files_that_are_bad_change_nothing(
         write_pair(tmp_path, LASTING)
         await Reload(identity, used.append).work()
         assert [credential.chain for credential in used] == [(LASTING.der,)]
-        assert shown(place) == to_pem([LASTING.der])
+        assert place.shown_chain() == to_pem([LASTING.der])
         pair[1].unlink()
         with capture_logs() as logs:
             await Reload(identity, used.append).work()
