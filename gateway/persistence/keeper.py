@@ -99,18 +99,15 @@ class SessionKeeper:
             self._needed.set()
             coaps.note_file_gone()
             return 0
-        try:
-            rows, journal = self._file.load()
-        except StorageUnavailable as error:
-            self._fail(error)
-            return 0
         entries: dict[int, Entry] = {}
         try:
+            rows, journal = self._file.load()
             for row in journal:
                 replay(entries, row)
-        except DecodeError:
-            # Whatever came behind it: no number in it can be trusted to be the last.
-            entries = {}
+        except (StorageUnavailable, DecodeError) as error:
+            # Of a journal that cannot be read to its end no number can be trusted to be the last.
+            self._fail(error)
+            return 0
         self._journal_bytes = sum(map(len, journal))
         for stored in sorted(rows):
             if not self._restore(self._file, stored, entries, holds):

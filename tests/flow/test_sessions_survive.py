@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 
 import pytest
 from structlog.testing import capture_logs
@@ -172,6 +173,21 @@ async def test_no_session_comes_from_a_file_that_is_not_the_right_one(clock, tmp
             await scene.until(lambda: player.count(Registered) == 2)
     told = [entry for entry in logs if "devices handshake anew" in entry["event"]]
     assert [entry["reason"] for entry in told] == [f"{sessions_file(folder)}: {DISBELIEVED[spoil]}"]
+
+
+@virtual_time
+async def test_file_whose_journal_cannot_be_read_is_replaced_at_once(clock, tmp_path):
+    async with gateway_in_memory(clock, tmp_path) as scene:
+        player = await scene.play("meter-7", Security.PSK, lifetime_s=300).registered()
+    with sqlite3.connect(sessions_file(tmp_path)) as connection:
+        connection.execute("INSERT INTO journal (entries) VALUES (x'ff')")
+    connection.close()
+    async with gateway_in_memory(clock, tmp_path, network=scene.network, is_crashing=True) as scene:
+        assert scene.gateway.endpoint.session_count == 0
+        await scene.until(lambda: player.count(Registered) == 2)
+        await asyncio.sleep(2 * UPKEEP_S)
+    async with gateway_in_memory(clock, tmp_path, network=scene.network) as scene:
+        assert scene.gateway.endpoint.session_count == 1
 
 
 @virtual_time
