@@ -217,8 +217,10 @@ class Endpoint:
         resumable = restore_resumable(identity, stored, now, wall_ms)
         if resumable is None or not self._config.resumption_s:
             return False
-        expires_at = min(resumable.expires_at, now + self._config.resumption_s)
-        self._resumables.add(stored.session_id, resumable._replace(expires_at=expires_at), now)
+        latest = now + self._config.resumption_s
+        if resumable.expires_at > latest:
+            resumable = resumable._replace(expires_at=latest)
+        self._resumables.add(stored.session_id, resumable, now)
         return True
 
     def last_entries(self) -> Iterator[bytes]:
