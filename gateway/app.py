@@ -10,7 +10,7 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,7 +168,34 @@ async def _listening(
         coap.close()
         raise
     try:
+        async with _joined(config, registry, clock, credential, anchors, (coap, coaps)) as gateway:
+            counters: dict[str, Counters] = {
+                "coap": coap.counters,
+                "coaps": coaps.counters,
+                "dtls": gateway.endpoint.counters,
+                "messages": gateway.stack.layer.counters,
+            }
+            yield gateway, [f"{scheme}://{address}" for scheme, address in _endpoints(coap, coaps)], counters
+    finally:
+        coap.close()
+        coaps.close()
+
+
+@asynccontextmanager
+async def _joined(
+    config: GatewayConfig,
+    registry: Registry,
+    clock: Clock,
+    credential: Credential,
+    anchors: TrustAnchors,
+    listeners: tuple[UdpListener, UdpListener],
+) -> AsyncIterator[Gateway]:
+    """A gateway that answers on *listeners*: CoAP, DTLS. If the block fails, what is stored stays."""
+    coap, coaps = listeners
+    async with AsyncExitStack() as unfinished:
         keeper = await _keeper(config, registry, clock)
+        if keeper is not None:
+            unfinished.push_async_callback(keeper.abandon)
         gateway = Gateway(
             config,
             registry,
@@ -179,24 +206,18 @@ async def _listening(
             anchors=anchors,
             keeper=keeper,
         )
+        unfinished.push_async_callback(gateway.stack.close)
+        unfinished.callback(gateway.coaps.close, notify=False)
         await gateway.definitions.work()
         await gateway.commands.start()
         coap.start(gateway.receive_coap)
         coaps.start(gateway.receive_coaps, gateway.flush_coaps)
-        counters: dict[str, Counters] = {
-            "coap": coap.counters,
-            "coaps": coaps.counters,
-            "dtls": gateway.endpoint.counters,
-            "messages": gateway.stack.layer.counters,
-        }
-        yield gateway, [f"{scheme}://{address}" for scheme, address in _endpoints(coap, coaps)], counters
+        yield gateway
         coap.stop()
         coaps.stop()
         await registry.flush()
+        unfinished.pop_all()
         await gateway.close()
-    finally:
-        coap.close()
-        coaps.close()
 
 
 async def _keeper(config: GatewayConfig, registry: Registry, clock: Clock) -> SessionKeeper | None:

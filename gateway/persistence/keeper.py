@@ -155,12 +155,7 @@ class SessionKeeper:
 
     async def close(self) -> None:
         """Write all there is, and let the next start find it; the transport must be closed already."""
-        self._is_closing = True
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._writing is not None:
-            await asyncio.wait([self._writing])
-        file, self._file = self._file, None
+        file = await self._end()
         try:
             if file is not None and not self._is_failed:
                 await self._write_last(file)
@@ -170,18 +165,27 @@ class SessionKeeper:
         except StorageUnavailable as error:
             log.error("sessions could not be stored", reason=str(error))
         finally:
-            if file is not None:
-                await self._run(file.close)
-            if isinstance(self._executor, ThreadPoolExecutor):
-                self._executor.shutdown()
+            await self._release(file)
 
-    def abandon(self) -> None:
+    async def abandon(self) -> None:
         """Let go of the file as it is, without another word, as a crash would."""
+        await self._release(await self._end())
+
+    async def _end(self) -> SessionFile | None:
+        """Take no more; gives the file, when nobody writes it."""
         self._is_closing = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._file is not None:
-            self._file.close()
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+        file, self._file = self._file, None
+        return file
+
+    async def _release(self, file: SessionFile | None) -> None:
+        if file is not None:
+            await self._run(file.close)
+        if isinstance(self._executor, ThreadPoolExecutor):
+            self._executor.shutdown()
 
     # --- restoring
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -135,15 +136,31 @@ async def test_gateway_that_ran_says_so() -> None:
         await gateway.create("meter-7")
 
 
-async def test_part_that_fails_ends_the_block_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_: Expiry) -> None:
-        raise ArithmeticError("broken")
+async def fail(_: Expiry) -> None:
+    raise ArithmeticError("broken")
 
+
+async def test_part_that_fails_ends_the_block_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Expiry, "work", fail)
     with pytest.raises(ExceptionGroup) as told:
         async with nodegate.Gateway():
             await asyncio.Event().wait()
     assert told.group_contains(ArithmeticError, match="broken")
+
+
+async def test_gateway_whose_part_failed_leaves_its_sessions_to_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gateway.sessions")
+    with monkeypatch.context() as broken:
+        broken.setattr(Expiry, "work", fail)
+        with pytest.raises(ExceptionGroup):
+            async with nodegate.Gateway(tmp_path / "fleet.db"):
+                await asyncio.Event().wait()
+    caplog.clear()
+    async with nodegate.Gateway(tmp_path / "fleet.db"):
+        assert "sessions restored" in caplog.text
+    assert "handshake anew" not in caplog.text
 
 
 @pytest.mark.parametrize("mode", ["strict", "auto"])

@@ -237,7 +237,7 @@ async def _crash(registry: Registry, gateway: Gateway) -> None:
     """Let the kernel have back what it takes from a dead process, and nobody else anything."""
     gateway.coaps.close(notify=False)
     if gateway.keeper is not None:
-        gateway.keeper.abandon()
+        await gateway.keeper.abandon()
     await gateway.stack.close()
     await registry._release()
 

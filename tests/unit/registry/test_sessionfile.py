@@ -1,6 +1,7 @@
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -126,8 +127,8 @@ def test_every_transaction_is_synced(file):
 def test_nobody_else_opens_it_meanwhile(file):
     file.write([ROW], [], [])
     assert SessionFile.open_existing(file.path, SEALER) is None
-    with pytest.raises(sqlite3.OperationalError):
-        sqlite3.connect(file.path, timeout=0).execute("SELECT * FROM session")
+    with closing(sqlite3.connect(file.path, timeout=0)) as other, pytest.raises(sqlite3.OperationalError):
+        other.execute("SELECT * FROM session")
 
 
 def test_file_that_is_not_whole_does_not_count(path):
