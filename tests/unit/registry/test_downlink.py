@@ -9,6 +9,7 @@ from registry.commit import Committer
 from registry.downlink import EndCommand, ForgetObservation, MarkSent, PutObservation, Requeue
 from registry.model import Reading
 from registry.observations import Observation, ObservationState
+from registry.sqlite import Database
 from tests.support.registry import Place
 
 READ = NewCommand("read", ("/3/0/0",), b"request", True)
@@ -23,10 +24,10 @@ def ignore(outcome) -> None:
 class Scene:
     """A device ``n`` on disk with one command, and a committer."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, database: Database) -> None:
         self.place = place
         self.device = place.create("n")
-        self._committer = Committer(place.database(), place.clock)
+        self._committer = Committer(database, place.clock)
         with place.administration() as administration:
             self.id = administration.store_command("n", READ).id
 
@@ -60,8 +61,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path) -> Scene:
-    return Scene(Place(tmp_path))
+def scene(place: Place, database: Database) -> Scene:
+    return Scene(place, database)
 
 
 def test_command_is_sent_waits_again_and_is_counted_each_time(scene) -> None:
