@@ -7,6 +7,7 @@ none leads to no session: it may be older than what was sent. Runs in the regist
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,11 +59,8 @@ def take_over(database: Database, keyring: Keyring, entropy: Callable[[int], byt
         fault = "there is none" if known else None
     elif (file := SessionFile.open_existing(path, sealer)) is None:
         fault = "it is damaged or in use"
-    elif (fault := count.find_fault(file.mark)) is None:
-        _raise(database, file)
+    elif (fault := _claim(database, file, count)) is None:
         return file
-    else:
-        file.close()
     mark = Mark(count.owner, _settle(database, count, count.generation + 2))
     return SessionFile.create(path, mark, sealer, is_whole=True, disbelieved=fault)
 
@@ -107,6 +105,17 @@ def disown(database: Database) -> None:
         count = _read(database)
         if count is not None:
             _settle(database, count, count.generation + 2)
+
+
+def _claim(database: Database, file: SessionFile, count: _Count) -> str | None:
+    """Raise *file* if it fits; otherwise close it and say why."""
+    with contextlib.ExitStack() as unfinished:
+        unfinished.callback(file.close)
+        fault = count.find_fault(file.mark)
+        if fault is None:
+            _raise(database, file)
+            unfinished.pop_all()
+        return fault
 
 
 def _raise(database: Database, file: SessionFile) -> None:

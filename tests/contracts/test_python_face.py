@@ -11,6 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 
 import nodegate
 from gateway.workers.expiry import Expiry
@@ -151,6 +152,7 @@ async def test_part_that_fails_ends_the_block_and_is_told(monkeypatch: pytest.Mo
 async def test_gateway_whose_part_failed_leaves_its_sessions_to_the_next(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    structlog.reset_defaults()
     caplog.set_level(logging.INFO, "gateway.sessions")
     with monkeypatch.context() as broken:
         broken.setattr(Expiry, "work", fail)

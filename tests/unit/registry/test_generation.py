@@ -133,6 +133,20 @@ def test_crash_while_the_generation_rises_loses_no_session(database, monkeypatch
     assert has_row(take_over(database))
 
 
+def test_file_that_cannot_be_raised_is_let_go(database, monkeypatch):
+    fill(database)
+
+    def fail(file, number):
+        raise StorageUnavailable("read-only")
+
+    monkeypatch.setattr(SessionFile, "raise_generation", fail)
+    with pytest.raises(StorageUnavailable):
+        take_over(database)
+    monkeypatch.undo()
+    # It would be in use.
+    assert has_row(take_over(database))
+
+
 def test_new_file_does_not_count_before_it_is_whole(database):
     for is_first in (True, False):
         file = generation.create(database, Keyring(database), os.urandom)
