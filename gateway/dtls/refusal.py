@@ -33,7 +33,7 @@ class CredentialFault(StrEnum):
     CA_NOT_VALID = "CA certificate has expired or is not valid yet"
     CA_CRITICAL_EXTENSION = "unknown critical extension in a CA certificate"
     NOT_PINNED = "certificate is not the pinned one"
-    NO_DEVICE = "certificate names no device"
+    NO_DEVICE = "certificate names no x509 device"
     SEVERAL_DEVICES = "certificate names several devices"
     FROZEN = "device is frozen"
     REVOKED = "refused by the revocation check"

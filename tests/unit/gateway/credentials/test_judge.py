@@ -91,7 +91,7 @@ async def test_only_dns_names_are_compared_without_case(court) -> None:
 
 async def test_certificate_of_nobody_is_told_of_under_its_first_name(court) -> None:
     assert court.fault(show(ROOT.issue("meter-9"))) is CredentialFault.NO_DEVICE
-    assert court.refused == [("meter-9", "DTLS handshake failed: certificate names no device")]
+    assert court.refused == [("meter-9", "DTLS handshake failed: certificate names no x509 device")]
 
 
 async def test_device_of_another_kind_is_not_reached_by_a_certificate(court) -> None:
