@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from gateway.address import Address
 from gateway.dtls.counters import Counters
+from gateway.dtls.handshake import HELD_RECORD_BYTES
 from gateway.dtls.record import Record
 from gateway.dtls.session import Session
 
@@ -19,6 +20,7 @@ HELD_BYTES: Final = 4096
 "Of one session."
 
 HELD_TOTAL_BYTES: Final = 4 << 20
+"Of all sessions, with what it takes to hold them."
 
 
 class HeldRecord(NamedTuple):
@@ -51,13 +53,13 @@ class AboveCeiling:
         if (
             len(held) >= HELD_RECORDS
             or sum(len(other.record.fragment) for other in held) + size > HELD_BYTES
-            or self.size_bytes + size > HELD_TOTAL_BYTES
+            or self.size_bytes + _cost_bytes(record) > HELD_TOTAL_BYTES
         ):
             self._counters.held_records_dropped += 1
             return False
         self._counters.records_held += 1
         self.by_session[session.number] = [*held, HeldRecord(session, record, address)]
-        self.size_bytes += size
+        self.size_bytes += _cost_bytes(record)
         return True
 
     def release(self, number: int, last: int) -> list[HeldRecord]:
@@ -66,13 +68,13 @@ class AboveCeiling:
         ready = [each for each in held if each.record.sequence <= last]
         if len(ready) < len(held):
             self.by_session[number] = [each for each in held if each.record.sequence > last]
-        self.size_bytes -= sum(len(each.record.fragment) for each in ready)
+        self.size_bytes -= sum(_cost_bytes(each.record) for each in ready)
         return ready
 
     def drop(self, number: int) -> None:
         """Session *number* is over."""
         for held in self.by_session.pop(number, ()):
-            self.size_bytes -= len(held.record.fragment)
+            self.size_bytes -= _cost_bytes(held.record)
 
     def release_all(self) -> list[HeldRecord]:
         """Nothing waits any more."""
@@ -80,3 +82,7 @@ class AboveCeiling:
         self.by_session.clear()
         self.size_bytes = 0
         return released
+
+
+def _cost_bytes(record: Record) -> int:
+    return len(record.fragment) + HELD_RECORD_BYTES

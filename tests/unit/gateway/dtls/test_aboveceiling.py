@@ -9,6 +9,7 @@ from gateway.dtls.aboveceiling import (
     AboveCeiling,
 )
 from gateway.dtls.counters import Counters
+from gateway.dtls.handshake import HELD_RECORD_BYTES
 from gateway.dtls.record import Record
 from tests.support.dtls_pair import ADDRESS
 from tests.unit.gateway.dtls.test_sessions import make_session
@@ -50,13 +51,21 @@ def test_session_holds_so_many_bytes() -> None:
 
 def test_all_sessions_hold_so_many_bytes() -> None:
     scene = Scene()
-    for number in range(HELD_TOTAL_BYTES // HELD_BYTES):
+    for number in range(HELD_TOTAL_BYTES // (HELD_BYTES + HELD_RECORD_BYTES)):
         scene.session = make_session(number)
         assert scene.hold(9, HELD_BYTES)
     scene.session = make_session(number + 1)
-    assert not scene.hold(9, 1)
+    assert not scene.hold(9, HELD_BYTES)
     scene.held.drop(number)
     assert scene.hold(9, HELD_BYTES)
+
+
+def test_what_it_takes_to_hold_a_record_counts() -> None:
+    scene = Scene()
+    scene.hold(9, 0)
+    assert scene.held.size_bytes == HELD_RECORD_BYTES
+    scene.held.drop(scene.session.number)
+    assert scene.held.size_bytes == 0
 
 
 def test_what_the_ceiling_has_passed_is_released_and_the_rest_stays() -> None:
@@ -64,7 +73,7 @@ def test_what_the_ceiling_has_passed_is_released_and_the_rest_stays() -> None:
     for sequence in (30, 10, 20):
         scene.hold(sequence)
     assert scene.release(20) == [10, 20]
-    assert scene.held.size_bytes == 10
+    assert scene.held.size_bytes == 10 + HELD_RECORD_BYTES
     assert scene.release(30) == [30]
     assert (scene.held.by_session, scene.held.size_bytes) == ({}, 0)
 
