@@ -208,6 +208,8 @@ async def _joined(
         )
         unfinished.push_async_callback(gateway.stack.close)
         unfinished.callback(gateway.coaps.close, notify=False)
+        unfinished.callback(coap.stop)
+        unfinished.callback(coaps.stop)
         await gateway.definitions.work()
         await gateway.commands.start()
         coap.start(gateway.receive_coap)

@@ -9,8 +9,7 @@ from typing import Final, NamedTuple
 
 from gateway.address import Address
 from gateway.dtls.counters import Counters
-from gateway.dtls.handshake import HELD_RECORD_BYTES
-from gateway.dtls.record import Record
+from gateway.dtls.record import HELD_RECORD_BYTES, Record
 from gateway.dtls.session import Session
 
 HELD_RECORDS: Final = 4

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from hashlib import sha256, sha384
 from hmac import compare_digest
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from gateway.dtls import keys
 from gateway.dtls.fragments import HandshakeMessage, Reassembler, Reassembly
 from gateway.dtls.messages import HANDSHAKE_HEADER_BYTES, HandshakeFragment
-from gateway.dtls.record import Record
+from gateway.dtls.record import HELD_RECORD_BYTES, Record
 from gateway.dtls.suites import Suite
-
-HELD_RECORD_BYTES: Final = 288
-"What a held record costs beside its bytes."
 
 
 class MessageInbox:

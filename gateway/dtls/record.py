@@ -34,6 +34,9 @@ DTLS_1_2: Final = 0xFEFD
 HEADER_BYTES: Final = 13
 "Of a record without connection id."
 
+HELD_RECORD_BYTES: Final = 288
+"What a record that is held costs beside its bytes."
+
 MAX_PLAINTEXT_BYTES: Final = 1 << 14
 MAX_CIPHERTEXT_BYTES: Final = MAX_PLAINTEXT_BYTES + 2048
 MAX_SEQUENCE: Final = (1 << 48) - 1

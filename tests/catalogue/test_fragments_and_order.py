@@ -14,9 +14,8 @@ import pytest
 from gateway.address import Address
 from gateway.dtls.events import PskRequested, SessionEstablished
 from gateway.dtls.fragments import MAX_PIECES, fragment
-from gateway.dtls.handshake import HELD_RECORD_BYTES
 from gateway.dtls.messages import HandshakeType, encode_psk_client_key_exchange
-from gateway.dtls.record import encode_record
+from gateway.dtls.record import HELD_RECORD_BYTES, encode_record
 from gateway.dtls.settings import ClientConfig
 from tests.support.dtls_attack import dropped
 from tests.support.dtls_cases import HELLOS, assert_works, begun

@@ -9,8 +9,7 @@ from gateway.dtls.aboveceiling import (
     AboveCeiling,
 )
 from gateway.dtls.counters import Counters
-from gateway.dtls.handshake import HELD_RECORD_BYTES
-from gateway.dtls.record import Record
+from gateway.dtls.record import HELD_RECORD_BYTES, Record
 from tests.support.dtls_pair import ADDRESS
 from tests.unit.gateway.dtls.test_sessions import make_session
 

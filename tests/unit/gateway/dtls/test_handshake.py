@@ -8,7 +8,6 @@ import pytest
 
 from gateway.dtls.fragments import HandshakeMessage, Reassembly, fragment
 from gateway.dtls.handshake import (
-    HELD_RECORD_BYTES,
     HeldRecords,
     MessageInbox,
     Transcript,
@@ -18,7 +17,7 @@ from gateway.dtls.handshake import (
 )
 from gateway.dtls.keys import HmacSha256, verify_data
 from gateway.dtls.messages import decode_fragments, encode_message
-from gateway.dtls.record import decode_records, encode_record
+from gateway.dtls.record import HELD_RECORD_BYTES, decode_records, encode_record
 from gateway.dtls.suites import SUITES
 
 SUITE = SUITES[0xC0A8]

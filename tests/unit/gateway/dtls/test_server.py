@@ -10,8 +10,8 @@ from gateway.dtls.alerts import AlertDescription, encode_alert, fatal
 from gateway.dtls.endpoint import EndpointConfig
 from gateway.dtls.events import HandshakeFailed, HandshakeFailure, PskRequested, SessionEstablished
 from gateway.dtls.fragments import fragment
-from gateway.dtls.handshake import HELD_RECORD_BYTES
 from gateway.dtls.messages import HandshakeType, decode_fragments, encode_message
+from gateway.dtls.record import HELD_RECORD_BYTES
 from tests.support.dtls_pair import (
     ADDRESS,
     ALERT,
