@@ -115,7 +115,8 @@ class Accepted(NamedTuple):
         # Equal strings are shared: a million registrations are kept.
         node_id = device.node_id
         identity = node_id if peer.identity == node_id else peer.identity
-        fields = (
+        # By position: by name takes three times as long.
+        return Registration(
             device.number,
             device.device_id,
             node_id,
@@ -131,7 +132,6 @@ class Accepted(NamedTuple):
             parameters.profile_id,
             parameters.vendor,
         )
-        return _make(Registration, fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +147,6 @@ class Renewed(Enum):
 
     RENEWED = "renewed"
 
-
-# Of a named tuple that is made for each request: its own constructor is a function in Python.
-_make: Final = tuple.__new__
 
 _RENEWED: Final = Renewed.RENEWED
 _NO_SECURITY: Final = Security.NONE
@@ -172,7 +169,7 @@ def decode_register(queries: Sequence[str], content_format: int | None, payload:
     parameters = decode_parameters(queries)
     if parameters.lwm2m is None:
         raise DecodeError("lwm2m is missing")
-    return _make(RegisterRequest, (parameters, payload))
+    return RegisterRequest(parameters, payload)
 
 
 def decode_update(queries: Sequence[str], content_format: int | None, payload: bytes) -> UpdateRequest:
@@ -227,7 +224,7 @@ def decide_register(
         if parameters.profile_id is not None:
             return Refused(RefusalReason.UNKNOWN_PROFILE, parameters.profile_id)
         return Refused(RefusalReason.NO_OBJECT_LIST)
-    return _make(Accepted, (device, peer, parameters, binding, lifetime_s, objects))
+    return Accepted(device, peer, parameters, binding, lifetime_s, objects)
 
 
 def find_objection(

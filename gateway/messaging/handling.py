@@ -79,8 +79,7 @@ def respond(
 
 def below(response: Response, segment: str) -> Response:
     """*response*, whose only options are a Location-Path, with one more *segment* of it."""
-    # Not by Response(...): that constructor is a function in Python, and one is made for each Register.
-    return tuple.__new__(Response, (response.code, response.body + _option(0, segment.encode())))
+    return Response(response.code, response.body + _option(0, segment.encode()))
 
 
 def _option(delta: int, value: bytes) -> bytes:

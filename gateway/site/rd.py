@@ -96,8 +96,7 @@ class RegistrationDirectory:
         if not path or path[0] != ROOT:
             return None
         remote = request.remote
-        # Not by Peer(...): that constructor is a function in Python, and one is made for each request.
-        peer = tuple.__new__(Peer, (remote.identity, str(remote.address)))
+        peer = Peer(remote.identity, str(remote.address))
         code = request.code
         if len(path) == 2:
             if code == _POST:
